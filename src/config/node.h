@@ -1,0 +1,92 @@
+// Node and Reader: a YAML document with positions, and the way to read one map of it.
+//
+// The document owns its nodes; they are constant after loading. A Reader remembers which keys were asked for, so that
+// finish() can name the unknown ones. Used by the thread that loads a config.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "config/diagnostic.h"
+
+namespace millrace::config {
+
+class Node {
+ public:
+  enum class Kind { null, scalar, list, map };
+  enum class Style { plain, single_quoted, double_quoted, literal, folded };  // of a scalar
+
+  Kind kind = Kind::null;
+  Style style = Style::plain;
+  Position position;
+  std::string text;                                      // of a scalar, after ${...} substitution where that is done
+  std::string tag;                                       // as written, "" when there is none
+  std::vector<std::pair<Node, Node>> members;            // of a map, in the order of the file; keys are scalars
+  std::vector<Node> items;                               // of a list
+  bool flow = false;                                     // written as {...} or [...]
+  // Of a scalar: where each line of `text` begins in the file, so that an offset in it can be named.
+  std::vector<Position> line_starts;
+
+  [[nodiscard]] bool is_map() const { return kind == Kind::map; }
+  [[nodiscard]] bool is_list() const { return kind == Kind::list; }
+  [[nodiscard]] bool is_scalar() const { return kind == Kind::scalar; }
+  [[nodiscard]] const Node* find(std::string_view key) const;
+  // The place in the file of the byte `offset` of a scalar's text.
+  [[nodiscard]] Position position_of(size_t offset) const;
+};
+
+// An expression as it stands in the file.
+struct ExpressionText {
+  std::string text;
+  const Node* node = nullptr;
+};
+
+class Reader {
+ public:
+  // `what` names the map in messages, as in "stage `size`". A node that is no map is an error (once).
+  Reader(const Node& node, std::string what, Diagnostics& diagnostics);
+
+  [[nodiscard]] bool has(std::string_view key);
+  // The member, or null; `required` makes its absence an error at the map's position.
+  const Node* get(std::string_view key, bool required = false);
+
+  std::string text(std::string_view key, std::string fallback);
+  std::optional<std::string> text(std::string_view key);
+  std::string required_text(std::string_view key);
+  bool flag(std::string_view key, bool fallback);
+  std::optional<int64_t> integer(std::string_view key, int64_t min, int64_t max);
+  // Values with units; a bare number is an error that shows the spelling.
+  std::optional<int64_t> duration_ms(std::string_view key, int64_t min, int64_t max);
+  std::optional<int64_t> bytes(std::string_view key, int64_t min, int64_t max);
+  std::optional<double> rate(std::string_view key);
+  // One of `names`, or an error that lists them and suggests the nearest.
+  std::string choice(std::string_view key, const std::vector<std::string>& names, std::string fallback);
+  // A scalar, or a list of scalars.
+  std::vector<std::pair<std::string, Position>> names(std::string_view key, bool required = false);
+  // A CEL expression (checked for what YAML does to them: tags, empty scalars, flow maps that cut them).
+  std::optional<ExpressionText> expression(std::string_view key, bool required = false);
+
+  // Names the keys that nobody asked for, with a suggestion. Call once, last.
+  void finish();
+
+  [[nodiscard]] const Node& node() const { return node_; }
+  [[nodiscard]] Diagnostics& diagnostics() { return diagnostics_; }
+  [[nodiscard]] const std::string& what() const { return what_; }
+
+ private:
+  const Node& node_;
+  std::string what_;
+  Diagnostics& diagnostics_;
+  std::set<std::string, std::less<>> asked_;
+};
+
+// The same check for a node that is not found under a fixed key (a rule of classify, a member of decorate).
+std::optional<ExpressionText> expression_of(const Node& node, const std::string& what, Diagnostics& diagnostics);
+
+}  // namespace millrace::config

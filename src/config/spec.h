@@ -1,0 +1,121 @@
+// PipelineSpec: the YAML as plain structs. Made by parse.h, constant afterwards; read by whoever wires the parts.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "config/diagnostic.h"
+#include "config/knobs.h"
+#include "config/node.h"
+
+namespace millrace::config {
+
+enum class OnError { dead_letter, drop, keep, stop };
+enum class OnDataLoss { stop, skip };
+enum class Delivery { exactly_once, at_least_once, sync, fire_and_forget };
+
+// `start:` of a source.
+struct Start {
+  enum class Kind { earliest, latest, timestamp };
+  Kind kind = Kind::earliest;
+  int64_t timestamp_ms = 0;
+};
+
+// `from:` of a node: "size" or "size.huge".
+struct Input {
+  std::string node;
+  std::string port;  // empty: all ports
+  Position position;
+};
+
+struct SourceSpec {
+  std::string name;
+  Position position;
+  std::vector<std::string> topics;
+  std::string format = "json";
+  std::string duplicate_keys = "last";
+  Start start;
+  OnDataLoss on_data_loss = OnDataLoss::stop;
+  OnError on_error = OnError::dead_letter;
+};
+
+struct TableSpec {
+  std::string name;
+  Position position;
+  std::string file;  // resolved against the YAML file's folder
+  std::string key;
+};
+
+struct StageSpec {
+  std::string name;
+  Position position;
+  std::vector<Input> from;
+  std::string kind;             // a key of the stage's map that is a stage kind
+  const Node* body = nullptr;   // the node under that key; owned by the document
+  OnError on_error = OnError::dead_letter;
+};
+
+struct DestinationSpec {
+  std::string name;
+  Position position;
+  std::vector<Input> from;
+  std::string topic;            // may hold {port}
+  std::optional<ExpressionText> key;
+  std::string key_as = "text";  // text | json | int64
+  bool reject_null_key = false;
+  std::string partition = "key";  // key | source | expression
+  std::optional<ExpressionText> partition_expression;
+  std::string compression = "none";
+  std::optional<std::string> acks;
+  OnError on_error = OnError::dead_letter;
+};
+
+struct ThresholdSpec {
+  double percent = 0;
+  int64_t over_ms = 0;
+};
+
+struct DeadLettersSpec {
+  std::string topic;            // empty: no dead-letter topic
+  std::optional<ThresholdSpec> threshold;
+  Position position;
+};
+
+struct KafkaSpec {
+  std::vector<std::string> brokers;
+  std::string group;
+  std::string transactional_id_prefix;
+  bool static_membership = false;
+  std::vector<std::pair<std::string, std::string>> properties;  // allow-listed librdkafka keys
+};
+
+struct PipelineSpec {
+  std::string file;
+  std::string name;
+  std::string instance;
+  std::string config_hash;      // of the text before substitution, 16 hex digits
+  KafkaSpec kafka;
+  Delivery delivery = Delivery::exactly_once;
+  Knobs knobs;                  // batch, memory, workers, stop.timeout, rate, expressions, log level ...
+  std::string touch_file;       // absolute; empty: `running` in the state directory
+  std::string http_host;        // from http.listen
+  int http_port = 0;
+  bool http_enabled = true;
+  std::string http_token;
+  std::string log_level = "info";
+  std::string log_format = "text";
+  std::string state_directory;  // absolute; empty: the default
+  std::vector<SourceSpec> sources;
+  std::vector<TableSpec> tables;
+  std::vector<StageSpec> stages;
+  std::vector<DestinationSpec> destinations;
+  DeadLettersSpec dead_letters;
+  std::shared_ptr<const Node> document;  // keeps `body` pointers alive; shared because specs are copied for reloads
+};
+
+}  // namespace millrace::config
