@@ -14,8 +14,12 @@ int64_t read_ns(clockid_t id) {
 
 }  // namespace
 
-int64_t SystemClock::mono_ns() const { return read_ns(CLOCK_MONOTONIC); }
+int64_t SystemClock::mono_ns() const {
+  return read_ns(CLOCK_MONOTONIC);
+}
 
-int64_t SystemClock::wall_ms() const { return read_ns(CLOCK_REALTIME) / 1'000'000; }
+int64_t SystemClock::wall_ms() const {
+  return read_ns(CLOCK_REALTIME) / 1'000'000;
+}
 
 }  // namespace millrace

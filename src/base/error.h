@@ -52,7 +52,9 @@ inline tl::unexpected<Error> fail(Remedy remedy, std::string what, ExitCode exit
   return tl::make_unexpected(Error{remedy, std::move(what), exit_code});
 }
 
-inline tl::unexpected<Error> fail(Error error) { return tl::make_unexpected(std::move(error)); }
+inline tl::unexpected<Error> fail(Error error) {
+  return tl::make_unexpected(std::move(error));
+}
 
 std::string_view to_string(Remedy remedy);
 
@@ -62,16 +64,16 @@ std::string_view to_string(Remedy remedy);
 #define MILLRACE_CONCAT(a, b) MILLRACE_CONCAT_INNER(a, b)
 
 // Returns the error of a Result<void> expression from the calling function.
-#define TRY(expression)                                                            \
-  do {                                                                             \
-    auto try_result = (expression);                                                \
-    if (!try_result) return ::millrace::fail(std::move(try_result).error());       \
+#define TRY(expression)                                                      \
+  do {                                                                       \
+    auto try_result = (expression);                                          \
+    if (!try_result) return ::millrace::fail(std::move(try_result).error()); \
   } while (false)
 
 // TRY_ASSIGN(auto x, f()): x is the value, or the error is returned from the calling function.
 #define TRY_ASSIGN(declaration, expression) \
   TRY_ASSIGN_INNER(MILLRACE_CONCAT(try_result_, __LINE__), declaration, expression)
-#define TRY_ASSIGN_INNER(name, declaration, expression)          \
-  auto name = (expression);                                      \
-  if (!name) return ::millrace::fail(std::move(name).error());   \
+#define TRY_ASSIGN_INNER(name, declaration, expression)        \
+  auto name = (expression);                                    \
+  if (!name) return ::millrace::fail(std::move(name).error()); \
   declaration = std::move(*name)

@@ -36,9 +36,13 @@ void Thread::abandon() {
   if (thread_.joinable()) thread_.detach();
 }
 
-WakeUp::WakeUp() : fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) { CHECK(fd_ >= 0); }
+WakeUp::WakeUp() : fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+  CHECK(fd_ >= 0);
+}
 
-WakeUp::~WakeUp() { close(fd_); }
+WakeUp::~WakeUp() {
+  close(fd_);
+}
 
 void WakeUp::notify() {
   const uint64_t one = 1;

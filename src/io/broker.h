@@ -24,14 +24,14 @@ enum class Delivery : uint8_t { exactly_once, at_least_once, sync, fire_and_forg
 // Why a call failed, beside what to do about it (Error::remedy).
 enum class Fault : uint8_t {
   none,
-  queue_full,          // send: serve delivery reports (poll) and try again
-  record_refused,      // the broker refuses a record as such (size, timestamp, null key on a compacted topic)
-  destination,         // a state of a destination (no right, missing, not enough replicas, throttled, unreachable)
-  unknown_outcome,     // time-out, or the outcome rule: the transaction may or may not have been committed
-  generation,          // the group moved on: wrong generation, unknown member, rebalance in progress
-  fenced,              // another producer with our transactional.id lives
-  authorization,       // the transactional id or the group is refused
-  other,               // abortable, fatal or unknown
+  queue_full,       // send: serve delivery reports (poll) and try again
+  record_refused,   // the broker refuses a record as such (size, timestamp, null key on a compacted topic)
+  destination,      // a state of a destination (no right, missing, not enough replicas, throttled, unreachable)
+  unknown_outcome,  // time-out, or the outcome rule: the transaction may or may not have been committed
+  generation,       // the group moved on: wrong generation, unknown member, rebalance in progress
+  fenced,           // another producer with our transactional.id lives
+  authorization,    // the transactional id or the group is refused
+  other,            // abortable, fatal or unknown
 };
 std::string_view to_string(Fault fault);
 
@@ -50,13 +50,13 @@ inline tl::unexpected<BrokerError> broker_fail(Fault fault, std::string what, in
 
 // What a destination takes, from the topic's settings. A snapshot; refreshed by the edge.
 struct DestinationLimits {
-  int32_t partitions = 0;                    // 0: not known yet
-  int64_t max_message_bytes = 1'048'588;     // of a batch, after compression and with overhead
-  bool compacted = false;                    // refuses null keys
+  int32_t partitions = 0;                 // 0: not known yet
+  int64_t max_message_bytes = 1'048'588;  // of a batch, after compression and with overhead
+  bool compacted = false;                 // refuses null keys
   int64_t timestamp_before_max_ms = INT64_MAX;
   int64_t timestamp_after_max_ms = INT64_MAX;
   bool reachable = true;
-  std::string state;                         // why it is not usable now; empty when it is
+  std::string state;  // why it is not usable now; empty when it is
 };
 
 // One record to write. Its bytes live until the batch is settled.
@@ -68,7 +68,7 @@ struct OutputRecord {
   std::span<const Header> headers;
   const void* native_headers = nullptr;  // the edge's own form of unchanged headers, or null
   int64_t timestamp_ms = -1;
-  uint32_t tag = 0;                      // position in the batch's outputs: names a refused record
+  uint32_t tag = 0;  // position in the batch's outputs: names a refused record
 };
 
 // The group as it stands: read just before offsets are sent. Sending offsets with generation < 0 or an empty member id

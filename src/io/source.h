@@ -24,8 +24,8 @@ struct HeldMessage {
 // What one drain brought.
 struct Drained {
   size_t records = 0;
-  size_t bytes = 0;                // key, value and header bytes
-  int64_t end_offset = -1;         // set when the end of the partition was reached: the position behind it (KIP-98 markers)
+  size_t bytes = 0;         // key, value and header bytes
+  int64_t end_offset = -1;  // set when the end of the partition was reached: the position behind it (KIP-98 markers)
 };
 
 class PartitionQueue {

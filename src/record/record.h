@@ -21,7 +21,9 @@ struct Bytes {
   Bytes(std::string_view text) : data(text.data() != nullptr ? text.data() : ""), size(text.size()) {}
 
   [[nodiscard]] bool is_null() const { return data == nullptr; }
-  [[nodiscard]] std::string_view view() const { return data == nullptr ? std::string_view() : std::string_view(data, size); }
+  [[nodiscard]] std::string_view view() const {
+    return data == nullptr ? std::string_view() : std::string_view(data, size);
+  }
 };
 
 struct Header {

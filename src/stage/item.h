@@ -11,11 +11,11 @@
 namespace millrace {
 
 struct Item {
-  Record record;                           // key, headers, timestamp as they are at this point; value as it came
+  Record record;                                 // key, headers, timestamp as they are at this point; value as it came
   const expr::DecodedRecord* decoded = nullptr;  // of record.value; its spans count in record.value
-  std::span<const expr::Value> fields;     // what expressions see: decoded->fields, or a copy with the overlay
-  std::span<const expr::Edit> edits;       // not yet written into the value; empty: the value goes out as it came
-  uint32_t ordinal = 0;                    // position in the chunk: restores the order of the input at a union
+  std::span<const expr::Value> fields;           // what expressions see: decoded->fields, or a copy with the overlay
+  std::span<const expr::Edit> edits;             // not yet written into the value; empty: the value goes out as it came
+  uint32_t ordinal = 0;                          // position in the chunk: restores the order of the input at a union
 };
 
 }  // namespace millrace

@@ -88,23 +88,23 @@ class Stage {
 
 // What reading a stage's YAML gives: its ports, and how to make one instance.
 struct StagePlan {
-  std::vector<std::string> ports;  // {""}: one port, named like the stage
-  bool edits_value = false;        // needs an encoder at every destination below it
+  std::vector<std::string> ports;                // {""}: one port, named like the stage
+  bool edits_value = false;                      // needs an encoder at every destination below it
   std::function<std::unique_ptr<Stage>()> make;  // called once for each worker; null when there were errors
 };
 
 // What a stage kind reads its config from.
 struct StageSetup {
   config::Diagnostics& diagnostics;
-  const config::Node& body;   // the node under the kind's key: `filter:`, `classify:`, ...
+  const config::Node& body;  // the node under the kind's key: `filter:`, `classify:`, ...
   expr::Compiler& compiler;
   expr::FieldPlan& plan;
 };
 
 struct StageKind {
-  std::string_view name;      // the YAML key, and the name of the file in stages/
-  std::string_view help;      // one line
-  std::string_view usage;     // a few lines of YAML
+  std::string_view name;   // the YAML key, and the name of the file in stages/
+  std::string_view help;   // one line
+  std::string_view usage;  // a few lines of YAML
   StagePlan (*read)(StageSetup& setup);
 };
 
