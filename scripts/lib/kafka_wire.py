@@ -13,10 +13,21 @@ API_VERSIONS, CREATE_TOPICS, DELETE_TOPICS = 18, 19, 20
 CREATE_PARTITIONS, DELETE_GROUPS, INCREMENTAL_ALTER_CONFIGS = 37, 42, 44
 
 ERRORS = {
-    3: "unknown topic or partition", 7: "request timed out", 15: "coordinator not available", 16: "not coordinator",
-    17: "invalid topic", 29: "topic authorization failed", 36: "topic already exists", 37: "invalid partitions",
-    38: "invalid replication factor", 40: "invalid config", 41: "not controller", 42: "invalid request",
-    60: "topic deletion disabled", 68: "group not empty", 69: "group id not found",
+    3: "unknown topic or partition",
+    7: "request timed out",
+    15: "coordinator not available",
+    16: "not coordinator",
+    17: "invalid topic",
+    29: "topic authorization failed",
+    36: "topic already exists",
+    37: "invalid partitions",
+    38: "invalid replication factor",
+    40: "invalid config",
+    41: "not controller",
+    42: "invalid request",
+    60: "topic deletion disabled",
+    68: "group not empty",
+    69: "group id not found",
 }
 RETRIABLE = {3, 5, 6, 7, 14, 15, 16, 41}
 
@@ -63,7 +74,7 @@ class Reader:
         if size < 0:
             return None
         self.at += size
-        return self.data[self.at - size:self.at].decode()
+        return self.data[self.at - size : self.at].decode()
 
     def array(self, read):
         return [read() for _ in range(max(0, self.unpack("i")))]
@@ -180,11 +191,15 @@ class Cluster:
         reader = self.call(CREATE_TOPICS, 2, body)
         reader.unpack("i")
         self.raise_first(reader.array(lambda: (reader.string(), reader.unpack("h"), reader.string())), "creating")
-        self.until(lambda: self.have_leaders({name: spec[0] for name, spec in topics.items()}), wait, "leaders of new topics")
+        self.until(
+            lambda: self.have_leaders({name: spec[0] for name, spec in topics.items()}), wait, "leaders of new topics"
+        )
 
     def have_leaders(self, counts):
         topics = self.metadata(counts)["topics"]
-        return all(len(topics.get(name, {})) >= count and min(topics[name].values()) >= 0 for name, count in counts.items())
+        return all(
+            len(topics.get(name, {})) >= count and min(topics[name].values()) >= 0 for name, count in counts.items()
+        )
 
     def delete_topics(self, names, missing_ok=False, wait=10.0):
         body = Writer()
@@ -197,10 +212,14 @@ class Cluster:
 
     def add_partitions(self, topic, count, wait=10.0):
         body = Writer()
-        body.array([topic], lambda name: body.string(name).pack("ii", count, -1)).pack("i?", int(self.timeout * 1000), False)
+        body.array([topic], lambda name: body.string(name).pack("ii", count, -1)).pack(
+            "i?", int(self.timeout * 1000), False
+        )
         reader = self.call(CREATE_PARTITIONS, 0, body)
         reader.unpack("i")
-        self.raise_first(reader.array(lambda: (reader.string(), reader.unpack("h"), reader.string())), "adding partitions to")
+        self.raise_first(
+            reader.array(lambda: (reader.string(), reader.unpack("h"), reader.string())), "adding partitions to"
+        )
         self.until(lambda: self.have_leaders({topic: count}), wait, "leaders of new partitions")
 
     def alter_topic(self, topic, configs):
@@ -211,7 +230,9 @@ class Cluster:
             value = None if pair[1] is None else str(pair[1])
             body.string(pair[0]).pack("b", 1 if value is None else 0).string(value)
 
-        body.array([topic], lambda name: body.pack("b", 2).string(name).array(list(configs.items()), one)).pack("?", False)
+        body.array([topic], lambda name: body.pack("b", 2).string(name).array(list(configs.items()), one)).pack(
+            "?", False
+        )
         reader = self.call(INCREMENTAL_ALTER_CONFIGS, 0, body)
         reader.unpack("i")
 

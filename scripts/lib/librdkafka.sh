@@ -19,7 +19,7 @@ rdkafka_acceptable() {
 }
 
 
-# The mirror that this machine already uses for its own Debian release. Another system names one in MILLRACE_DEBIAN_MIRROR.
+# The mirror that this machine uses for its own Debian release. Another system names one in MILLRACE_DEBIAN_MIRROR.
 debian_mirror() {
   if [ -n "${MILLRACE_DEBIAN_MIRROR:-}" ]; then
     printf '%s\n' "$MILLRACE_DEBIAN_MIRROR"
@@ -39,7 +39,8 @@ private_apt() { APT_CONFIG="$DEPS/apt/apt.conf" "$@"; }
 write_private_apt() { # mirror
   local apt="$DEPS/apt"
   mkdir -p "$apt"/{lists/partial,cache/archives/partial,etc/preferences.d,etc/trusted.gpg.d,etc/sources.list.d}
-  printf 'deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s testing main\n' "$1" >"$apt/etc/sources.list"
+  local keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+  printf 'deb-src [signed-by=%s] %s testing main\n' "$keyring" "$1" >"$apt/etc/sources.list"
   : >"$apt/status"
   # Only the places move; proxies, certificates and the like stay those of the machine, which apt reads first.
   cat >"$apt/apt.conf" <<CONF
@@ -111,8 +112,8 @@ build_rdkafka() {
   rm -rf "$work"
 }
 
-# Debian's patches make the build take cJSON, nanopb and the generated telemetry headers from packages. The sources still
-# bundle all three, and with those the build needs three packages less, one of them not in Debian's stable release.
+# Debian's patches make the build take cJSON, nanopb and the generated telemetry headers from packages. The sources
+# still bundle all three, and with those the build needs three packages less, one of them not in Debian's stable release.
 bundled_parts() { # source folder
   local part from="$1/src/opentelemetry"
   for part in common metrics resource; do

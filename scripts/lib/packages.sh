@@ -1,4 +1,4 @@
-# The Debian packages that building and testing need, and the question which of them are missing. Sourced by scripts/setup.
+# The Debian packages that building and testing need, and which of them are missing. Sourced by scripts/setup.
 # `a|b` is a choice: the first that is installed counts, else the first that this release has.
 
 PACKAGES=(
@@ -34,7 +34,8 @@ debian_like() {
 # Prints the packages to install, one a line.
 missing_packages() {
   local installed entry choice found
-  installed=" $(dpkg-query -W -f '${db:Status-Status} ${Package}\n' 2>/dev/null | awk '$1 == "installed" { print $2 }' | tr '\n' ' ')"
+  installed=" $(dpkg-query -W -f '${db:Status-Status} ${Package}\n' 2>/dev/null |
+    awk '$1 == "installed" { print $2 }' | tr '\n' ' ')"
   for entry in "${PACKAGES[@]}"; do
     found=""
     for choice in ${entry//|/ }; do
@@ -55,6 +56,8 @@ first_available() { # a|b|c
   printf '%s\n' "${1%%|*}"
 }
 
+has_header() { printf '#include <%s>\n' "$1" | g++ -std=c++20 -fsyntax-only -x c++ - 2>/dev/null; }
+
 # Prints what another system lacks, one a line.
 missing_parts() {
   local name
@@ -63,10 +66,9 @@ missing_parts() {
   done
   command -v g++ >/dev/null || return 0
   for name in "${HEADERS[@]}"; do
-    printf '#include <%s>\n' "$name" | g++ -std=c++20 -fsyntax-only -x c++ - 2>/dev/null || printf 'header  %s\n' "$name"
+    has_header "$name" || printf 'header  %s\n' "$name"
   done
-  printf '#include <catch2/catch.hpp>\n' | g++ -std=c++20 -fsyntax-only -x c++ - 2>/dev/null ||
-    printf '#include <catch2/catch_all.hpp>\n' | g++ -std=c++20 -fsyntax-only -x c++ - 2>/dev/null || printf 'header  catch2\n'
+  has_header catch2/catch.hpp || has_header catch2/catch_all.hpp || printf 'header  catch2\n'
 }
 
 install_packages() { # packages
@@ -86,7 +88,8 @@ install_packages() { # packages
 update_lists() {
   local log="$DEPS/packages.log" root=()
   [ "$(id -u)" = 0 ] || root=(sudo -n)
-  "${root[@]}" apt-get -q -o Acquire::Retries=3 update >"$log" 2>&1 </dev/null || { tail_of "$log"; die "apt-get update failed"; }
+  "${root[@]}" apt-get -q -o Acquire::Retries=3 update >"$log" 2>&1 </dev/null ||
+    { tail_of "$log"; die "apt-get update failed"; }
 }
 
 setup_packages() {

@@ -37,7 +37,8 @@ value() { sed -n "s/^$1=//p" "$unit"; }
 rc=0
 {
   [ "$(value Type)" = notify ] || echo "Type is not notify"
-  [ "$(value RestartPreventExitStatus)" = "2 3 4 6 8 78" ] || echo "RestartPreventExitStatus differs from the exit codes that a restart does not mend"
+  [ "$(value RestartPreventExitStatus)" = "2 3 4 6 8 78" ] ||
+    echo "RestartPreventExitStatus differs from the exit codes that a restart does not mend"
   [ "$(value TimeoutStopSec)" -gt 15 ] || echo "TimeoutStopSec is not above stop.timeout"
   [ "$(value WatchdogSec)" -gt 0 ] || echo "WatchdogSec is not set"
 } >"$work/promises"
