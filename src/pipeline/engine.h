@@ -1,0 +1,88 @@
+// Engine: the workers of a pipeline, and the only thing of them that the rest of the program sees.
+//
+// Made, started, stopped and destroyed by the main thread. assigned/revoked/released are called by the group's thread;
+// snapshot, liveness and end may be called by any thread.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/thread.h"
+#include "config/spec.h"
+#include "io/broker.h"
+#include "io/source.h"
+#include "pipeline/graph.h"
+#include "pipeline/options.h"
+#include "pipeline/snapshot.h"
+
+namespace millrace {
+
+class Worker;
+class DeadLetterThreshold;
+
+// Why the engine wants the process to end.
+struct EngineEnd {
+  ExitCode code = ExitCode::internal;
+  std::string what;
+};
+
+using BrokerFactory = std::function<std::unique_ptr<Broker>(int worker)>;
+
+class Engine final : public PartitionOwner {
+ public:
+  // `graph` and `clock` outlive the engine. Brokers are made here, one for each worker.
+  Engine(const Graph& graph, const EngineOptions& options, const BrokerFactory& make_broker, const Clock& clock);
+  ~Engine() override;
+
+  // Starts the threads. Each worker first initialises its producer, and tries again until it can.
+  void start();
+
+  // True when every worker's producer is initialised: the time to subscribe.
+  [[nodiscard]] bool producers_ready() const;
+
+  // Asks every worker to close its batch and to end; returns at once. Before start(): nothing will ever run.
+  void stop();
+
+  // True when every worker has ended (or none was started).
+  [[nodiscard]] bool stopped() const;
+
+  // Waits up to `timeout_ms` for stopped(), then joins the threads. False: some thread still runs; leave with _exit.
+  bool join(int64_t timeout_ms);
+
+  // Set once: a policy, the offset audit, another instance with our id, refused rights. The main thread stops then.
+  [[nodiscard]] std::optional<EngineEnd> end() const;
+
+  // Empty when each worker's loop turns, and each worker committed, idled or was blocked within 30 s; else who and why
+  // (exit code 7).
+  [[nodiscard]] std::string standstill() const;
+
+  [[nodiscard]] Snapshot snapshot() const;
+
+  // The counts behind `dead_letters.threshold`, to survive a restart: a short text.
+  [[nodiscard]] std::string threshold_state() const;
+  void restore_threshold(const std::string& text);
+
+  // PartitionOwner
+  void assigned(std::vector<AssignedPartition> partitions) override;
+  void revoked(const std::vector<TopicPartition>& partitions, bool lost) override;
+  [[nodiscard]] bool released(const TopicPartition& partition) override;
+
+ private:
+  struct Slot;
+  [[nodiscard]] int worker_of(const TopicPartition& partition) const;
+
+  const Graph& graph_;
+  const EngineOptions options_;
+  const Clock& clock_;
+  std::unique_ptr<DeadLetterThreshold> threshold_;
+  std::vector<std::unique_ptr<Slot>> slots_;
+  bool started_ = false;
+};
+
+}  // namespace millrace

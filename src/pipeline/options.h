@@ -1,0 +1,39 @@
+// EngineOptions: the numbers that workers run by. Values, constant while a worker runs.
+#pragma once
+
+#include <cstdint>
+
+#include "config/spec.h"
+#include "io/broker.h"
+
+namespace millrace {
+
+// What to do when the committed offset is not what our last commit wrote: nothing (end with exit code 8), or go on
+// from one of the two.
+enum class AcceptOffsets : uint8_t { no, committed, expected };
+
+struct EngineOptions {
+  int workers = 1;
+  Delivery delivery = Delivery::exactly_once;
+  int64_t interval_ms = 1000;
+  uint64_t max_records = 100'000;
+  uint64_t max_bytes = 64ULL * 1024 * 1024;
+  uint64_t held_bytes = 76ULL * 1024 * 1024;  // all workers together: 3/10 of memory.limit
+  double rate_per_partition = 0;              // records a second; 0: no limit
+  int64_t start_deadline_ms = 8000;
+  int64_t call_deadline_ms = 5000;    // committed offsets, offsets into the transaction
+  int64_t commit_deadline_ms = 8000;  // one EndTxn
+  int64_t rebuild_deadline_ms = 8000;
+  int64_t abort_deadline_ms = 1000;
+  int64_t offsets_only_ms = 5000;  // at most one transaction in this time when only progress moved
+  int64_t backoff_first_ms = 100;
+  int64_t backoff_max_ms = 5000;
+  int64_t refused_limit_ms = 30'000;  // rights refused before the first assignment, until exit code 5
+  AcceptOffsets accept_offsets = AcceptOffsets::no;
+  bool audit = true;  // tests switch it off to see it missed
+};
+
+// From the knobs of the YAML.
+EngineOptions engine_options(const config::PipelineSpec& spec);
+
+}  // namespace millrace
