@@ -1,7 +1,8 @@
 // Broker: one worker's way to write and commit, as the commit state machine sees it. kafka/ implements it with a
 // transactional producer (a ring of transactional ids), the simulation with a simulated cluster.
 //
-// Owned by one worker, called by that worker's thread only. Every call has a deadline; none blocks beyond it.
+// Owned by one worker, called by that worker's thread only. Every call has a deadline; none blocks beyond it:
+// `deadline_ms` is how long the call may take, in milliseconds from now.
 #pragma once
 
 #include <cstdint>

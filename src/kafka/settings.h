@@ -1,0 +1,100 @@
+// Settings of the Kafka edge: plain values in, librdkafka configuration out. The one place that names librdkafka's
+// keys.
+//
+// Values; pure functions; any thread. Secrets live in `properties` and are never printed.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "io/broker.h"
+#include "kafka/handles.h"
+
+namespace millrace {
+
+// Where a source begins when the group has committed nothing for a partition.
+struct StartPosition {
+  enum class Kind : uint8_t { earliest, latest, timestamp };
+  Kind kind = Kind::latest;
+  int64_t timestamp_ms = 0;
+};
+
+enum class OnDataLoss : uint8_t { stop, skip };
+
+struct SourceSettings {
+  std::string name;
+  std::vector<std::string> topics;
+  StartPosition start;
+  OnDataLoss on_data_loss = OnDataLoss::stop;
+};
+
+struct DestinationSettings {
+  std::string topic;
+  std::string compression = "none";  // none | gzip | snappy | lz4 | zstd
+};
+
+struct EdgeTimes {
+  int64_t socket_ms = 5'000;
+  int64_t message_ms = 8'000;
+  int64_t transaction_ms = 10'000;
+  int64_t session_ms = 10'000;
+  int64_t max_poll_ms = 300'000;
+  int64_t revoke_ms = 2'000;         // after a revoke: how long the workers may take to commit
+  int64_t metadata_ms = 30'000;      // how often topics and settings are asked again
+  int64_t lag_ms = 1'000;            // how often ends of partitions are asked
+  int64_t admin_request_ms = 5'000;  // one question to the brokers
+};
+
+struct EdgeSettings {
+  std::string pipeline;
+  std::string instance;
+  std::vector<std::string> brokers;
+  std::string group;                    // the pipeline, by default
+  std::string transactional_id_prefix;  // the pipeline, by default
+  bool static_membership = false;
+  // librdkafka's own keys, from the allow-list (property_allowed), secrets resolved.
+  std::map<std::string, std::string> properties;
+
+  Delivery delivery = Delivery::exactly_once;
+  int workers = 1;
+  int64_t prefetch_bytes = 128 << 20;       // this process' share for records fetched and not yet taken
+  int64_t producer_queue_bytes = 51 << 20;  // all producers together
+  std::vector<SourceSettings> sources;
+  std::vector<DestinationSettings> destinations;  // OutputRecord::destination is an index into it
+  std::string state_directory;                    // exists; empty: none
+  bool accept_start = false;                      // --accept-start
+  EdgeTimes times;
+};
+
+// The queue limits of the consumer, divided over `partitions` (all partitions of all sources).
+struct FetchLimits {
+  int64_t partition_bytes = 0;     // queued.max.messages.kbytes and fetch.message.max.bytes
+  int64_t response_bytes = 0;      // fetch.max.bytes
+  int64_t partition_messages = 0;  // queued.min.messages
+};
+Result<FetchLimits> divide_prefetch(int64_t prefetch_bytes, int64_t partitions);
+
+// How a producer is made.
+struct ProducerKind {
+  Delivery delivery = Delivery::exactly_once;
+  std::string transactional_id;  // exactly_once
+  bool isolating = false;        // one record a request, one request in flight
+  int64_t queue_bytes = 32 << 20;
+  int64_t batch_bytes = 1'000'000;        // not above the smallest max.message.bytes
+  int64_t message_max_bytes = 1'048'588;  // the largest max.message.bytes
+};
+
+Result<ConfHandle> consumer_conf(const EdgeSettings& settings, const FetchLimits& limits);
+Result<ConfHandle> producer_conf(const EdgeSettings& settings, const ProducerKind& kind);
+// For asking only: metadata, settings of topics, offsets.
+Result<ConfHandle> admin_conf(const EdgeSettings& settings);
+
+// May a user set this key under `kafka.properties`?
+bool property_allowed(std::string_view key);
+std::vector<std::string> allowed_properties();
+
+}  // namespace millrace
