@@ -26,13 +26,14 @@ struct Tally {
   }
 };
 
-// What the policies made of rejected records.
+// What a node's on_error made of its rejected records, by reason.
 struct PolicyCounts {
-  uint64_t dead = 0;
-  uint64_t dropped = 0;
-  uint64_t kept = 0;  // went on as they came; they count as output of the node
-  ReasonCounts rejected{};
+  ReasonCounts dead{};
+  ReasonCounts dropped{};
+  ReasonCounts kept{};  // went on as they came; they count as output of the node
   void add(const PolicyCounts& other);
+  [[nodiscard]] uint64_t dead_total() const;
+  [[nodiscard]] uint64_t dropped_total() const;
 };
 
 struct SourceCounts {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "io/broker.h"
+#include "metrics/histogram.h"
 #include "pipeline/counts.h"
 #include "record/progress.h"
 
@@ -37,17 +38,6 @@ inline constexpr size_t kBatchResultCount = static_cast<size_t>(BatchResult::sto
 std::string_view to_string(BatchResult result);
 
 inline constexpr size_t kFaultCount = static_cast<size_t>(Fault::other) + 1;
-
-// Seconds in fixed buckets; the last count is of what lies above every bound.
-struct TimeHistogram {
-  static constexpr std::array<double, 16> kBounds = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
-                                                     0.25,   0.5,   1,      2.5,   5,    10,    30,   60};
-  std::array<uint64_t, kBounds.size() + 1> counts{};  // not cumulative
-  uint64_t count = 0;
-  double sum = 0;
-  void observe(double seconds);
-  void add(const TimeHistogram& other);
-};
 
 // One settled batch.
 struct BatchRow {
