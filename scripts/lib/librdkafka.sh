@@ -113,7 +113,7 @@ build_rdkafka() {
 }
 
 # Debian's patches make the build take cJSON, nanopb and the generated telemetry headers from packages. The sources
-# still bundle all three, and with those the build needs three packages less, one of them not in Debian's stable release.
+# still bundle all three, and with those the build needs three packages less.
 bundled_parts() { # source folder
   local part from="$1/src/opentelemetry"
   for part in common metrics resource; do

@@ -69,6 +69,10 @@ missing_parts() {
     has_header "$name" || printf 'header  %s\n' "$name"
   done
   has_header catch2/catch.hpp || has_header catch2/catch_all.hpp || printf 'header  catch2\n'
+  [ -f "$DEPS/librdkafka/lib/librdkafka.a" ] && return
+  name="$(pkg-config --modversion rdkafka 2>/dev/null || echo none)"
+  [ "$name" != none ] && rdkafka_acceptable "$name" ||
+    printf 'library librdkafka %s or newer, with its headers (found: %s)\n' "$RDKAFKA_MINIMUM" "$name"
 }
 
 install_packages() { # packages
