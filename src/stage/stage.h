@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -91,6 +92,8 @@ struct StagePlan {
   std::vector<std::string> ports;                // {""}: one port, named like the stage
   bool edits_value = false;                      // needs an encoder at every destination below it
   std::function<std::unique_ptr<Stage>()> make;  // called once for each worker; null when there were errors
+  // By which port `on_error: keep` lets a rejected record go on; empty: by the only one there is.
+  std::optional<size_t> keep_port;
 };
 
 // What a stage kind reads its config from.
