@@ -6,12 +6,13 @@
 namespace millrace {
 
 void* Arena::allocate_slow(size_t size) {
-  const size_t block_size = std::max(kBlockBytes, size + kPadding);
+  // A large value gets a block to itself, so that the rest of the current one is not thrown away.
+  const bool alone = size > kBlockBytes / 4 && current_ != nullptr;
+  const size_t block_size = alone ? size + kPadding : std::max(kBlockBytes, size + kPadding);
   Block block{std::unique_ptr<char[]>(new char[block_size]), block_size};
   char* data = block.data.get();
   bytes_ += block_size;
-  // A large value gets a block to itself, so that the rest of the current one is not thrown away.
-  if (size > kBlockBytes / 4 && current_ != nullptr) {
+  if (alone) {
     blocks_.insert(blocks_.end() - 1, std::move(block));
     return data;
   }

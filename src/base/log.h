@@ -1,8 +1,10 @@
 // The log. INFO: what was asked is done. WARN: unexpected, nothing lost. ERROR: a human is needed. Nothing per record.
 // Set up once by the app before other threads start; the log functions may be called from any thread.
 //
-// Lines of one kind (the `kind` argument) are limited to 10 a second; what was left out is counted and said.
-// Strings from outside (record contents, brokers' texts, file names) are passed through escape_for_log by the caller.
+// Lines of one kind and level are limited to 10 a second; what was left out is counted and said. A stderr that is full,
+// closed or blocked costs a caller at most 20 ms once, then nothing until it heals: lines are dropped, counted and
+// said. Strings from outside (record contents, brokers' texts, file names) are passed through escape_for_log by the
+// caller; a line stays one line whatever is in it.
 #pragma once
 
 #include <fmt/core.h>
@@ -14,15 +16,20 @@
 
 namespace millrace {
 
+class Clock;
+
 enum class LogLevel : uint8_t { debug, info, warn, error };
 enum class LogFormat : uint8_t { text, json };
 
 struct LogSettings {
   LogLevel level = LogLevel::info;
   LogFormat format = LogFormat::text;
-  bool journal_priorities = false;  // "<4>" in front of each line, under systemd
+  bool journal_priorities = false;  // "<4>" in front of each line, under systemd; the journal brings the time
+  int fd = 2;                       // stderr; tests give a pipe
+  const Clock* clock = nullptr;     // null: the machine's. Must outlive the log
 };
 
+// Also ignores SIGPIPE for the whole process, so that a closed stderr does not end it.
 void log_setup(const LogSettings& settings);
 [[nodiscard]] bool log_enabled(LogLevel level);
 
@@ -31,6 +38,9 @@ void log_line(LogLevel level, std::string_view kind, std::string_view text);
 
 // Lines that the rate limit left out since the start.
 uint64_t log_lines_suppressed();
+
+// Lines that stderr did not take since the start.
+uint64_t log_lines_lost();
 
 std::optional<LogLevel> parse_log_level(std::string_view text);
 
