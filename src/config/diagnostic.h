@@ -4,6 +4,7 @@
 
 #include <compare>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace millrace::config {

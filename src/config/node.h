@@ -25,11 +25,11 @@ class Node {
   Kind kind = Kind::null;
   Style style = Style::plain;
   Position position;
-  std::string text;                                      // of a scalar, after ${...} substitution where that is done
-  std::string tag;                                       // as written, "" when there is none
-  std::vector<std::pair<Node, Node>> members;            // of a map, in the order of the file; keys are scalars
-  std::vector<Node> items;                               // of a list
-  bool flow = false;                                     // written as {...} or [...]
+  std::string text;                            // of a scalar, after ${...} substitution where that is done
+  std::string tag;                             // as written, "" when there is none
+  std::vector<std::pair<Node, Node>> members;  // of a map, in the order of the file; keys are scalars
+  std::vector<Node> items;                     // of a list
+  bool flow = false;                           // written as {...} or [...]
   // Of a scalar: where each line of `text` begins in the file, so that an offset in it can be named.
   std::vector<Position> line_starts;
 

@@ -55,8 +55,8 @@ struct StageSpec {
   std::string name;
   Position position;
   std::vector<Input> from;
-  std::string kind;             // a key of the stage's map that is a stage kind
-  const Node* body = nullptr;   // the node under that key; owned by the document
+  std::string kind;            // a key of the stage's map that is a stage kind
+  const Node* body = nullptr;  // the node under that key; owned by the document
   OnError on_error = OnError::dead_letter;
 };
 
@@ -64,7 +64,7 @@ struct DestinationSpec {
   std::string name;
   Position position;
   std::vector<Input> from;
-  std::string topic;            // may hold {port}
+  std::string topic;  // may hold {port}
   std::optional<ExpressionText> key;
   std::string key_as = "text";  // text | json | int64
   bool reject_null_key = false;
@@ -81,7 +81,7 @@ struct ThresholdSpec {
 };
 
 struct DeadLettersSpec {
-  std::string topic;            // empty: no dead-letter topic
+  std::string topic;  // empty: no dead-letter topic
   std::optional<ThresholdSpec> threshold;
   Position position;
 };
@@ -98,12 +98,12 @@ struct PipelineSpec {
   std::string file;
   std::string name;
   std::string instance;
-  std::string config_hash;      // of the text before substitution, 16 hex digits
+  std::string config_hash;  // of the text before substitution, 16 hex digits
   KafkaSpec kafka;
   Delivery delivery = Delivery::exactly_once;
-  Knobs knobs;                  // batch, memory, workers, stop.timeout, rate, expressions, log level ...
-  std::string touch_file;       // absolute; empty: `running` in the state directory
-  std::string http_host;        // from http.listen
+  Knobs knobs;             // batch, memory, workers, stop.timeout, rate, expressions, log level ...
+  std::string touch_file;  // absolute; empty: `running` in the state directory
+  std::string http_host;   // from http.listen
   int http_port = 0;
   bool http_enabled = true;
   std::string http_token;
