@@ -1,0 +1,54 @@
+// Observer: a read_committed reader that looks on while things happen, so that what it saw can be compared with what
+// stands there in the end. A record that is seen and then gone, or that comes twice, is a fault that no later reading shows.
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.BufferedOutputStream;
+import java.io.DataOutputStream;
+import java.io.FileOutputStream;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.common.TopicPartition;
+
+final class Observer extends Thread {
+  private final String bootstrap;
+  private final List<String> topics;
+  private final String file;
+  private volatile boolean stopping;
+  private volatile String problem;
+  private volatile long count;
+
+  Observer(String bootstrap, JsonNode request) {
+    super("observer");
+    setDaemon(true);
+    this.bootstrap = bootstrap;
+    topics = KafkaTool.strings(request.get("topics"));
+    file = request.get("file").asText();
+  }
+
+  @Override
+  public void run() {
+    try (KafkaConsumer<byte[], byte[]> consumer = RecordFile.consumer(bootstrap, true);
+         DataOutputStream out = new DataOutputStream(new BufferedOutputStream(new FileOutputStream(file), 1 << 20))) {
+      List<TopicPartition> all = RecordFile.partitions(consumer, topics);
+      consumer.assign(all);
+      consumer.seekToBeginning(all);
+      while (!stopping) {
+        for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(100))) {
+          RecordFile.write(out, topics.indexOf(record.topic()), record);
+          count++;
+        }
+      }
+    } catch (Exception failure) {
+      problem = failure.toString();
+    }
+  }
+
+  JsonNode finish() throws InterruptedException {
+    stopping = true;
+    join(TimeUnit.SECONDS.toMillis(20));
+    return KafkaTool.JSON.createObjectNode().put("records", count).put("problem", problem).put("ended", !isAlive());
+  }
+}
