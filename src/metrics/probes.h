@@ -26,101 +26,129 @@ struct Probes {
 
   // The process.
   Probe build_info{"millrace_build_info", gauge, "member version config librdkafka",
-                   "Always 1; the labels say which instance, which program, which configuration (a hash of the YAML "
+                   "Always 1. The labels say which instance, which program, which configuration (a hash of the YAML "
                    "before substitution) and which librdkafka run here."};
   Probe start_time{"millrace_start_time_seconds", gauge, "", "When this process started, in seconds since 1970."};
   Probe ready{"millrace_pipeline_ready", gauge, "",
-              "1 when /readyz says so: partitions assigned or none to have, and "
-              "nothing holds the pipeline up."};
+              "1 while nothing holds the pipeline up: what /readyz says, as a number."};
+  Probe cpu{"millrace_cpu_seconds_total", counter, "", "Processor time of the process, user and system."};
   Probe log_suppressed{"millrace_log_lines_suppressed_total", counter, "",
                        "Log lines left out because there were more than 10 of their kind in a second."};
-  Probe http_requests{"millrace_http_requests_total", counter, "code", "Requests to the HTTP server by status code."};
+  Probe http_requests{"millrace_http_requests_total", counter, "code", "Answers of the HTTP server by status code."};
 
-  // Sources: what was read. Counters hold committed batches only, so a batch that is replayed counts once.
+  // Sources. All counts of records are of settled batches: a batch that is replayed counts once.
   Probe source_records{"millrace_source_records_total", counter, "source", "Records read and settled."};
-  Probe source_bytes{"millrace_source_bytes_total", counter, "source",
-                     "Bytes of the records read and settled: keys, values and headers."};
-  Probe source_lost{"millrace_source_lost_records_total", counter, "source",
-                    "Records that the broker had deleted before they were read, where on_data_loss: skip went on."};
+  Probe source_bytes{"millrace_source_bytes_total", counter, "source", "Keys and values of the records read."};
 
-  // Stages: in = out + filtered + unmatched + rejected.
+  // Stages: in = out + filtered + unmatched + dead + dropped.
   Probe stage_in{"millrace_stage_in_records_total", counter, "stage", "Records that entered the stage."};
+  Probe stage_in_bytes{"millrace_stage_in_bytes_total", counter, "stage", "Keys and values that entered the stage."};
   Probe stage_out{"millrace_stage_out_records_total", counter, "stage port",
-                  "Records that left the stage by this port (empty: the stage has one port)."};
+                  "Records that left the stage by this port; the port is empty for a stage that has one."};
+  Probe stage_out_bytes{"millrace_stage_out_bytes_total", counter, "stage port",
+                        "Keys and values that left the stage by this port."};
   Probe stage_filtered{"millrace_stage_filtered_records_total", counter, "stage",
                        "Records that a filter held back: wanted, and no error."};
   Probe stage_unmatched{"millrace_stage_unmatched_records_total", counter, "stage",
-                        "Records that no rule of classify matched, with default: drop."};
+                        "Records that no rule of classify matched, or that left by a port which nobody reads."};
   Probe expression_errors{"millrace_expression_errors_total", counter, "stage kind",
                           "Expressions that failed, by kind of error. One record may count several times."};
 
-  // Rejected records by node (source, stage or destination) and by what its on_error made of them.
-  Probe dead{"millrace_dead_records_total", counter, "node reason", "Records sent to the dead-letter topic."};
-  Probe dropped{"millrace_dropped_records_total", counter, "node reason",
-                "Rejected records dropped by on_error: drop."};
-  Probe kept{"millrace_kept_records_total", counter, "node reason",
-             "Rejected records that went on unchanged by on_error: keep."};
+  // Rejected records: by role (source, stage, destination) and name of the node, and by what its on_error did.
+  Probe dead{"millrace_dead_records_total", counter, "role node reason", "Records sent to the dead-letter topic."};
+  Probe dropped{"millrace_dropped_records_total", counter, "role node reason",
+                "Rejected records that on_error: drop left out."};
+  Probe kept{"millrace_kept_records_total", counter, "role node reason",
+             "Rejected records that on_error: keep let go on as they came."};
 
-  // Destinations: what was written.
+  // Destinations.
   Probe destination_records{"millrace_destination_records_total", counter, "destination topic",
                             "Records written and committed."};
   Probe destination_bytes{"millrace_destination_bytes_total", counter, "destination topic",
-                          "Bytes written and committed, before compression: keys, values and headers."};
-  Probe destination_up{"millrace_destination_usable", gauge, "topic",
-                       "1 when the topic can be written to, 0 while something holds it up (the log, /readyz and the "
-                       "status page say what)."};
+                          "Keys and values written and committed, before compression."};
+  Probe destination_usable{"millrace_destination_usable", gauge, "destination topic",
+                           "1 when the topic can be written to; at 0 /readyz and the status page say what is wrong."};
+  Probe destination_partitions{"millrace_destination_partitions", gauge, "destination topic",
+                               "Partitions of the topic; 0 until they are known."};
+  Probe dead_letter_bytes{"millrace_dead_letter_bytes_total", counter, "topic",
+                          "Keys and values written to the dead-letter topic."};
+  Probe dead_letter_stubs{"millrace_dead_letter_stub_records_total", counter, "topic",
+                          "Dead letters of which only the start was written: the record did not fit the topic."};
 
   // Batches.
   Probe batches{"millrace_batches_total", counter, "result",
-                "Batches by result: committed, offsets_only (nothing to send), dropped (partitions lost)."};
-  Probe batch_time{"millrace_batch_duration_seconds", histogram, "",
-                   "From the first record read to the end of the commit."};
+                "Batches by result: committed; found_committed (the outcome was unknown, and the offsets said yes); "
+                "offsets_only (nothing to send); dropped (their partitions went); stopped (by a policy or the audit)."};
+  Probe batch_time{"millrace_batch_duration_seconds", histogram, "", "From the first record to the settled batch."};
   Probe batch_phase{"millrace_batch_phase_seconds", histogram, "phase",
-                    "Time of a batch by phase: read, process, send, commit."};
+                    "Time of a batch by phase: read, process, send, audit, commit, recovery."};
   Probe batch_delay{"millrace_batch_delay_seconds", histogram, "",
-                    "How late a batch began, because the one before it overran its interval."};
+                    "How long after its tick a batch was closed: the scheduling delay."};
   Probe batch_interval{"millrace_batch_interval_seconds", gauge, "", "The configured batch.interval."};
+  Probe abandoned{"millrace_abandoned_records_total", counter, "",
+                  "Records read whose partition went before they were committed. Whoever has it now reads them again."};
 
   // Workers.
   Probe worker_state{"millrace_worker_state", gauge, "worker state",
-                     "1 for the state the worker is in: idle, reading, committing, recovering, blocked, stopped."};
+                     "1 for the state that the worker is in: starting, idle, running, committing, recovering, blocked, "
+                     "ended."};
   Probe worker_progress{"millrace_worker_progress_age_seconds", gauge, "worker",
-                        "Since the worker last committed, idled, or was in a bounded broker retry."};
+                        "Time since the worker last committed, idled, or was known to be blocked by the brokers."};
 
-  // Partitions of this instance.
-  Probe partitions{"millrace_partitions_assigned", gauge, "", "Partitions that this instance has now."};
+  // The group, and the partitions of this instance.
+  Probe group_state{"millrace_group_state", gauge, "state", "1 for the state of the consumer group's member."};
+  Probe rebalances{"millrace_rebalances_total", counter, "", "Changes of the assignment."};
+  Probe partitions_lost{"millrace_partitions_lost_total", counter, "",
+                        "Partitions that went to another member without being given up here first."};
+  Probe partitions{"millrace_partitions_assigned", gauge, "", "Partitions that this instance has."};
   Probe lag_records{"millrace_partition_lag_records", gauge, "topic partition",
-                    "Records in the partition behind the committed offset."};
+                    "Offsets between what is committed and the end of the partition."};
   Probe lag_seconds{"millrace_partition_lag_seconds", gauge, "topic partition",
-                    "Age of the last committed record while there are more behind it; 0 when there are none."};
-  Probe partition_offset{"millrace_partition_committed_offset", gauge, "topic partition",
-                         "The next offset to read, as the group has committed it."};
+                    "Age of the last committed record while others wait behind it; 0 when none does."};
+  Probe committed_offset{"millrace_partition_committed_offset", gauge, "topic partition",
+                         "The next offset to read, as it is committed."};
+  Probe headroom{"millrace_partition_retention_headroom_records", gauge, "topic partition",
+                 "Offsets between the oldest that the broker keeps and the committed one: at 0, retention deletes what "
+                 "was not read."};
   Probe partition_stopped{
       "millrace_partition_stopped", gauge, "topic partition",
-      "1 when the partition was stopped (data lost, or the topic made anew) and waits for a human."};
+      "1 when the partition is not read and waits for a human: data was lost, or the topic was made "
+      "anew."};
+  Probe data_losses{"millrace_data_losses_total", counter, "",
+                    "Times that records had been deleted by the broker before they were read."};
+  Probe skipped{"millrace_skipped_records_total", counter, "",
+                "Offsets passed over because their records were deleted, by on_data_loss: skip."};
 
   // Trouble, and what was done about it.
   Probe recoveries{"millrace_recoveries_total", counter, "cause",
-                   "Times that a producer was given up and its batch replayed or found committed, by cause."};
-  Probe offset_audits{"millrace_offset_audits_total", counter, "result",
-                      "Comparisons of the group's committed offsets with what the last batch wrote: equal, different. "
-                      "One difference stops the pipeline."};
-  Probe rebalances{"millrace_rebalances_total", counter, "kind", "Changes of the assignment: assigned, revoked, lost."};
-  Probe leaked_batches{"millrace_leaked_batches_total", counter, "",
-                       "Batches whose memory was given up because their producer did not end in time."};
+                   "Times that a producer was given up and its batch replayed or found committed."};
+  Probe recovery_failures{"millrace_recovery_failures_total", counter, "",
+                          "Attempts to recover that did not come through and were repeated."};
+  Probe replays{"millrace_replayed_batches_total", counter, "", "Batches sent again after a recovery."};
+  Probe unknown_outcomes{"millrace_unknown_outcomes_total", counter, "",
+                         "Transactions that did not end with one clean answer, and were not believed."};
+  Probe refused{"millrace_refused_records_total", counter, "",
+                "Records that a broker refused and the isolating producer named."};
+  Probe audits{"millrace_offset_audits_total", counter, "",
+               "Comparisons of the group's committed offsets with what the last commit wrote."};
+  Probe audit_differences{"millrace_offset_audit_differences_total", counter, "",
+                          "Offset audits that found a difference. One stops the pipeline."};
+  Probe producers_outstanding{"millrace_discarded_producers", gauge, "",
+                              "Producers given up whose end is not known yet; their batches' memory waits with them."};
 
   // Memory.
   Probe memory_held{"millrace_memory_held_bytes", gauge, "", "Memory of the batches held now."};
   Probe memory_limit{"millrace_memory_limit_bytes", gauge, "", "The configured memory.limit."};
   Probe memory_resident{"millrace_memory_resident_bytes", gauge, "", "Resident set of the process."};
-  Probe cpu{"millrace_cpu_seconds_total", counter, "", "Processor time of the process, user and system."};
 
   // The balance sheet: read + copies = sent + filtered + unmatched + dead + dropped.
   Probe copies{"millrace_copied_records_total", counter, "",
-               "Further readers of an output beyond the first: what fan-out adds to the records read."};
+               "Records that went to a further reader of an output: what fan-out adds to the records read."};
   Probe balance{"millrace_balance_difference_records", gauge, "",
                 "Records read and copied, less those sent, filtered, unmatched, dead and dropped. Anything but 0 is a "
                 "defect of millrace."};
+  Probe sheets_open{"millrace_unbalanced_batches_total", counter, "",
+                    "Batches whose balance sheet did not close. Anything but 0 is a defect of millrace."};
 };
 
 inline constexpr Probes kProbes;

@@ -1,0 +1,126 @@
+// The state of the pipeline for programs: /status.json. No record's content, no value of the configuration but knobs.
+#include "base/text.h"
+#include "status/json_writer.h"
+#include "status/view.h"
+
+namespace millrace {
+namespace {
+
+void write_program(JsonWriter& out, const View& view) {
+  const ProgramFacts& program = *view.program;
+  out.member("pipeline", program.pipeline).member("instance", program.instance);
+  out.member("version", program.version).member("librdkafka", program.librdkafka);
+  out.key("config").open('{').member("file", program.config_file).member("hash", program.config_hash).close('}');
+  out.member("started_ms", program.started_wall_ms);
+  const auto reasons = reasons_not_ready(view);
+  out.member("ready", reasons.empty());
+  out.key("not_ready").open('[');
+  for (const std::string& reason : reasons) out.value(reason);
+  out.close(']');
+  out.key("memory").open('{').member("limit_bytes", program.memory_limit_bytes);
+  out.member("resident_bytes", view.process.resident_bytes);
+  if (view.engine) out.member("held_bytes", view.engine->memory_held_bytes);
+  out.close('}');
+  out.key("knobs").open('{');
+  for (const auto& [name, value] : program.knobs) out.member(name, value);
+  out.close('}');
+}
+
+void write_group(JsonWriter& out, const EdgeSnapshot& edge) {
+  out.key("group").open('{').member("state", to_string(edge.state)).member("trouble", edge.trouble);
+  out.member("member", edge.member_id).member("generation", edge.generation);
+  out.member("rebalances", edge.counters.rebalances).close('}');
+  out.key("brokers").open('[');
+  for (const BrokerSnapshot& broker : edge.brokers) {
+    out.open('{').member("id", broker.id).member("address", broker.address).member("state", broker.state).close('}');
+  }
+  out.close(']');
+}
+
+void write_partitions(JsonWriter& out, const View& view) {
+  out.key("partitions").open('[');
+  for (const PartitionView& each : partition_views(view)) {
+    out.open('{').member("topic", each.partition.topic).member("partition", each.partition.partition);
+    out.member("worker", each.worker).member("committed", each.committed);
+    out.member("low", each.low).member("end", each.end);
+    out.member("lag_records", each.lag_records).member("lag_seconds", each.lag_seconds);
+    out.member("stopped", each.stopped).close('}');
+  }
+  out.close(']');
+}
+
+void write_nodes(JsonWriter& out, const Snapshot& engine) {
+  const Counts& counts = engine.totals.counts;
+  out.key("sources").open('[');
+  for (size_t i = 0; i < counts.sources.size() && i < engine.sources.size(); ++i) {
+    const SourceCounts& source = counts.sources[i];
+    out.open('{').member("name", engine.sources[i]);
+    out.member("records", source.read.records).member("bytes", source.read.bytes);
+    out.member("dead", source.policy.dead_total()).member("dropped", source.policy.dropped_total()).close('}');
+  }
+  out.close(']').key("stages").open('[');
+  for (size_t i = 0; i < counts.stages.size() && i < engine.stages.size(); ++i) {
+    const StageTotals& stage = counts.stages[i];
+    out.open('{').member("name", engine.stages[i].name).member("kind", engine.stages[i].kind);
+    out.member("in", stage.in.records).key("out").open('{');
+    for (size_t port = 0; port < stage.ports.size() && port < engine.stages[i].ports.size(); ++port) {
+      out.member(engine.stages[i].ports[port], stage.ports[port].records);
+    }
+    out.close('}').member("filtered", stage.filtered).member("unmatched", stage.unmatched);
+    out.member("dead", stage.policy.dead_total()).member("dropped", stage.policy.dropped_total()).close('}');
+  }
+  out.close(']').key("destinations").open('[');
+  for (size_t i = 0; i < engine.destinations.size(); ++i) {
+    const DestinationStatus& status = engine.destinations[i];
+    const Tally& sent = i < counts.destinations.size() ? counts.destinations[i].sent : counts.dead_letters.sent;
+    out.open('{').member("name", status.destination).member("topic", status.topic);
+    out.member("usable", status.usable).member("state", status.state).member("partitions", status.partitions);
+    out.member("records", sent.records).member("bytes", sent.bytes).close('}');
+  }
+  out.close(']');
+}
+
+void write_engine(JsonWriter& out, const Snapshot& engine) {
+  out.key("workers").open('[');
+  for (const WorkerStatus& worker : engine.workers) {
+    out.open('{').member("worker", worker.worker).member("state", to_string(worker.state));
+    out.member("reason", worker.reason).member("batches", worker.batches);
+    out.member("held_records", worker.held_records).member("held_bytes", worker.held_bytes);
+    out.member("last_error", worker.last_error).member("last_error_ms", worker.last_error_wall_ms).close('}');
+  }
+  out.close(']');
+  const BalanceSheet sheet = engine.totals.counts.sheet();
+  out.key("balance").open('{').member("read", sheet.read).member("copies", sheet.copies).member("sent", sheet.sent);
+  out.member("filtered", sheet.filtered).member("unmatched", sheet.unmatched).member("dead", sheet.dead);
+  out.member("dropped", sheet.dropped).member("closes", sheet.closes()).close('}');
+  out.key("batches").open('[');
+  for (const BatchRow& row : engine.history) {
+    out.open('{').member("worker", row.worker).member("number", row.number).member("opened_ms", row.opened_wall_ms);
+    out.member("result", to_string(row.result)).member("records", row.records).member("bytes", row.bytes);
+    out.member("sent", row.sent).member("dead", row.dead).member("delay_seconds", row.delay_seconds);
+    out.member("recoveries", row.recoveries).key("seconds").open('{');
+    for (size_t i = 0; i < kBatchPhaseCount; ++i) {
+      out.member(to_string(static_cast<BatchPhase>(i)), row.seconds[i]);
+    }
+    out.close('}').close('}');
+  }
+  out.close(']');
+}
+
+}  // namespace
+
+std::string json_page(const View& view) {
+  JsonWriter out;
+  out.open('{');
+  write_program(out, view);
+  if (view.edge) write_group(out, *view.edge);
+  if (view.engine) {
+    write_engine(out, *view.engine);
+    write_nodes(out, *view.engine);
+  }
+  write_partitions(out, view);
+  out.close('}');
+  return out.text() + "\n";
+}
+
+}  // namespace millrace

@@ -1,0 +1,186 @@
+// The snapshots as metrics: each number of the manual (metrics/probes.h) from the place where it is counted.
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "metrics/exposition.h"
+#include "metrics/probes.h"
+#include "status/view.h"
+
+namespace millrace {
+namespace {
+
+double number(uint64_t value) {
+  return static_cast<double>(value);
+}
+
+template <typename Enum>
+Enum enum_at(size_t index) {
+  return static_cast<Enum>(index);
+}
+
+void add_process(Exposition& out, const View& view) {
+  const ProgramFacts& program = *view.program;
+  out.add(kProbes.build_info, {program.instance, program.version, program.config_hash, program.librdkafka}, 1);
+  out.add(kProbes.start_time, {}, static_cast<double>(program.started_wall_ms) / 1e3);
+  out.add(kProbes.ready, {}, reasons_not_ready(view).empty() ? 1 : 0);
+  out.add(kProbes.cpu, {}, view.process.cpu_seconds);
+  out.add(kProbes.log_suppressed, {}, number(view.process.log_lines_suppressed));
+  for (const auto& [code, count] : view.process.http_answers) {
+    out.add(kProbes.http_requests, {std::to_string(code)}, number(count));
+  }
+  out.add(kProbes.memory_resident, {}, number(view.process.resident_bytes));
+  out.add(kProbes.memory_limit, {}, number(program.memory_limit_bytes));
+  out.add(kProbes.batch_interval, {}, static_cast<double>(program.interval_ms) / 1e3);
+}
+
+// All reasons, also those that never occurred: a series that comes into being with its first event has no rate.
+void add_policy(Exposition& out, std::string_view role, std::string_view node, const PolicyCounts& counts) {
+  for (size_t i = 1; i < kRejectReasonCount; ++i) {
+    const std::string_view reason = to_string(enum_at<RejectReason>(i));
+    out.add(kProbes.dead, {role, node, reason}, number(counts.dead[i]));
+    out.add(kProbes.dropped, {role, node, reason}, number(counts.dropped[i]));
+    out.add(kProbes.kept, {role, node, reason}, number(counts.kept[i]));
+  }
+}
+
+void add_sources(Exposition& out, const Snapshot& engine) {
+  const Counts& counts = engine.totals.counts;
+  for (size_t i = 0; i < counts.sources.size() && i < engine.sources.size(); ++i) {
+    out.add(kProbes.source_records, {engine.sources[i]}, number(counts.sources[i].read.records));
+    out.add(kProbes.source_bytes, {engine.sources[i]}, number(counts.sources[i].read.bytes));
+    add_policy(out, "source", engine.sources[i], counts.sources[i].policy);
+  }
+}
+
+void add_stages(Exposition& out, const Snapshot& engine) {
+  const Counts& counts = engine.totals.counts;
+  for (size_t i = 0; i < counts.stages.size() && i < engine.stages.size(); ++i) {
+    const StageTotals& stage = counts.stages[i];
+    const StageName& name = engine.stages[i];
+    out.add(kProbes.stage_in, {name.name}, number(stage.in.records));
+    out.add(kProbes.stage_in_bytes, {name.name}, number(stage.in.bytes));
+    for (size_t port = 0; port < stage.ports.size() && port < name.ports.size(); ++port) {
+      out.add(kProbes.stage_out, {name.name, name.ports[port]}, number(stage.ports[port].records));
+      out.add(kProbes.stage_out_bytes, {name.name, name.ports[port]}, number(stage.ports[port].bytes));
+    }
+    out.add(kProbes.stage_filtered, {name.name}, number(stage.filtered));
+    out.add(kProbes.stage_unmatched, {name.name}, number(stage.unmatched));
+    for (size_t kind = 1; kind < expr::kErrorKindCount; ++kind) {
+      out.add(kProbes.expression_errors, {name.name, to_string(enum_at<expr::ErrorKind>(kind))},
+              number(stage.errors[kind]));
+    }
+    add_policy(out, "stage", name.name, stage.policy);
+  }
+}
+
+void add_destinations(Exposition& out, const Snapshot& engine) {
+  const Counts& counts = engine.totals.counts;
+  std::map<std::string, PolicyCounts> policies;  // a destination with {port} has several topics
+  for (size_t i = 0; i < engine.destinations.size(); ++i) {
+    const DestinationStatus& status = engine.destinations[i];
+    out.add(kProbes.destination_usable, {status.destination, status.topic}, status.usable ? 1 : 0);
+    out.add(kProbes.destination_partitions, {status.destination, status.topic}, status.partitions);
+    if (i < counts.destinations.size()) {
+      const DestinationCounts& sent = counts.destinations[i];
+      out.add(kProbes.destination_records, {status.destination, status.topic}, number(sent.sent.records));
+      out.add(kProbes.destination_bytes, {status.destination, status.topic}, number(sent.sent.bytes));
+      policies[status.destination].add(sent.policy);
+    } else {  // the dead-letter topic comes last
+      out.add(kProbes.dead_letter_bytes, {status.topic}, number(counts.dead_letters.sent.bytes));
+      out.add(kProbes.dead_letter_stubs, {status.topic}, number(counts.dead_letters.stubs));
+    }
+  }
+  for (const auto& [name, policy] : policies) add_policy(out, "destination", name, policy);
+}
+
+void add_batches(Exposition& out, const EngineTotals& totals) {
+  for (size_t i = 0; i < kBatchResultCount; ++i) {
+    out.add(kProbes.batches, {to_string(enum_at<BatchResult>(i))}, number(totals.batches[i]));
+  }
+  for (size_t i = 0; i < kBatchPhaseCount; ++i) {
+    const auto phase = enum_at<BatchPhase>(i);
+    if (phase == BatchPhase::total) {
+      out.add(kProbes.batch_time, {}, totals.phase[i]);
+    } else {
+      out.add(kProbes.batch_phase, {to_string(phase)}, totals.phase[i]);
+    }
+  }
+  out.add(kProbes.batch_delay, {}, totals.delay);
+  out.add(kProbes.abandoned, {}, number(totals.dropped_records));
+  for (size_t i = 1; i < kFaultCount; ++i) {
+    out.add(kProbes.recoveries, {to_string(enum_at<Fault>(i))}, number(totals.recoveries[i]));
+  }
+  out.add(kProbes.recovery_failures, {}, number(totals.recovery_failures));
+  out.add(kProbes.replays, {}, number(totals.replayed_batches));
+  out.add(kProbes.refused, {}, number(totals.refused_records));
+  out.add(kProbes.audits, {}, number(totals.audits));
+  out.add(kProbes.audit_differences, {}, number(totals.audit_differences));
+  const BalanceSheet sheet = totals.counts.sheet();
+  out.add(kProbes.copies, {}, number(sheet.copies));
+  out.add(kProbes.balance, {},
+          number(sheet.read) + number(sheet.copies) - number(sheet.sent) - number(sheet.filtered) -
+              number(sheet.unmatched) - number(sheet.dead) - number(sheet.dropped));
+  out.add(kProbes.sheets_open, {}, number(totals.sheets_open));
+}
+
+void add_workers(Exposition& out, const Snapshot& engine) {
+  constexpr size_t kStates = static_cast<size_t>(WorkerState::ended) + 1;
+  for (const WorkerStatus& worker : engine.workers) {
+    const std::string id = std::to_string(worker.worker);
+    for (size_t i = 0; i < kStates; ++i) {
+      const auto state = enum_at<WorkerState>(i);
+      out.add(kProbes.worker_state, {id, to_string(state)}, worker.state == state ? 1 : 0);
+    }
+    out.add(kProbes.worker_progress, {id}, static_cast<double>(engine.mono_ms - worker.progress_mono_ms) / 1e3);
+  }
+  out.add(kProbes.memory_held, {}, number(engine.memory_held_bytes));
+}
+
+void add_group(Exposition& out, const EdgeSnapshot& edge) {
+  constexpr size_t kStates = static_cast<size_t>(GroupState::closed) + 1;
+  for (size_t i = 0; i < kStates; ++i) {
+    const auto state = enum_at<GroupState>(i);
+    out.add(kProbes.group_state, {to_string(state)}, edge.state == state ? 1 : 0);
+  }
+  out.add(kProbes.rebalances, {}, number(edge.counters.rebalances));
+  out.add(kProbes.partitions_lost, {}, number(edge.counters.partitions_lost));
+  out.add(kProbes.partitions, {}, number(edge.partitions.size()));
+  out.add(kProbes.data_losses, {}, number(edge.counters.data_losses));
+  out.add(kProbes.skipped, {}, number(edge.counters.offsets_skipped));
+  out.add(kProbes.unknown_outcomes, {}, number(edge.counters.outcomes_unknown));
+  out.add(kProbes.producers_outstanding, {}, number(edge.counters.producers_outstanding));
+}
+
+void add_partitions(Exposition& out, const View& view) {
+  for (const PartitionView& each : partition_views(view)) {
+    const std::string id = std::to_string(each.partition.partition);
+    const std::string& topic = each.partition.topic;
+    if (each.lag_records >= 0) out.add(kProbes.lag_records, {topic, id}, static_cast<double>(each.lag_records));
+    if (each.lag_seconds >= 0) out.add(kProbes.lag_seconds, {topic, id}, each.lag_seconds);
+    if (each.committed >= 0) out.add(kProbes.committed_offset, {topic, id}, static_cast<double>(each.committed));
+    if (each.committed >= 0 && each.low >= 0) {
+      out.add(kProbes.headroom, {topic, id}, static_cast<double>(each.committed - each.low));
+    }
+    out.add(kProbes.partition_stopped, {topic, id}, each.stopped.empty() ? 0 : 1);
+  }
+}
+
+}  // namespace
+
+std::string metrics_page(const View& view) {
+  Exposition out(view.program->pipeline);
+  add_process(out, view);
+  if (view.engine) {
+    add_sources(out, *view.engine);
+    add_stages(out, *view.engine);
+    add_destinations(out, *view.engine);
+    add_batches(out, view.engine->totals);
+    add_workers(out, *view.engine);
+  }
+  if (view.edge) add_group(out, *view.edge);
+  add_partitions(out, view);
+  return out.text();
+}
+
+}  // namespace millrace

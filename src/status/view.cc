@@ -1,0 +1,87 @@
+#include "status/view.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "base/log.h"
+
+namespace millrace {
+
+std::vector<std::string> reasons_not_ready(const View& view) {
+  std::vector<std::string> reasons;
+  if (!view.ending.empty()) reasons.push_back("ending: " + view.ending);
+  if (!view.standstill.empty()) reasons.push_back("no progress: " + view.standstill);
+  if (!view.engine || !view.edge) {
+    reasons.emplace_back("starting");
+    return reasons;
+  }
+  const EdgeSnapshot& edge = *view.edge;
+  if (!edge.trouble.empty()) reasons.push_back(edge.trouble);
+  // A rebalance in a running pipeline is no reason: the other partitions go on meanwhile.
+  const bool in_group =
+      edge.state == GroupState::steady || (edge.state == GroupState::rebalancing && edge.ever_assigned);
+  if (!in_group) reasons.push_back("consumer group: " + std::string(to_string(edge.state)));
+  if (!view.engine->ready) {
+    reasons.push_back(view.engine->not_ready.empty() ? "the workers are not ready" : view.engine->not_ready);
+  }
+  for (const PartitionView& each : partition_views(view)) {
+    if (!each.stopped.empty()) reasons.push_back("partition " + each.partition.text() + " stopped: " + each.stopped);
+  }
+  return reasons;
+}
+
+std::vector<PartitionView> partition_views(const View& view) {
+  std::map<TopicPartition, PartitionView> all;
+  if (view.edge) {
+    for (const PartitionSnapshot& from : view.edge->partitions) {
+      PartitionView& to = all[from.partition];
+      to.committed = from.committed;
+      to.low = from.low;
+      to.end = from.end;
+      to.lag_records = from.lag;
+      to.stopped = from.stopped;
+    }
+  }
+  if (view.engine) {
+    for (const PartitionStatus& from : view.engine->partitions) {
+      PartitionView& to = all[from.partition];
+      to.worker = from.worker;
+      to.committed = std::max(to.committed, from.committed);
+      if (to.stopped.empty()) to.stopped = from.error;
+      if (to.lag_records == 0 || (to.lag_records < 0 && from.at_end)) {
+        to.lag_seconds = 0;
+      } else if (from.last_timestamp_ms >= 0) {
+        to.lag_seconds = std::max(0.0, static_cast<double>(view.engine->wall_ms - from.last_timestamp_ms) / 1e3);
+      }
+    }
+  }
+  std::vector<PartitionView> sorted;
+  sorted.reserve(all.size());
+  for (auto& [partition, each] : all) {
+    each.partition = partition;
+    sorted.push_back(std::move(each));
+  }
+  return sorted;
+}
+
+ProcessFacts read_process_facts() {
+  ProcessFacts facts;
+  rusage usage{};
+  if (getrusage(RUSAGE_SELF, &usage) == 0) {
+    facts.cpu_seconds = static_cast<double>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+                        static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+  }
+  uint64_t pages = 0;
+  uint64_t resident_pages = 0;
+  std::ifstream statm("/proc/self/statm");
+  if (statm >> pages >> resident_pages) {
+    facts.resident_bytes = resident_pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  }
+  facts.log_lines_suppressed = log_lines_suppressed();
+  return facts;
+}
+
+}  // namespace millrace

@@ -1,0 +1,73 @@
+// View: everything that the HTTP server shows, as one value, and what follows from it: readiness and the lag in time.
+//
+// Made by the app for each request from published snapshots; used by the thread that answers the request.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "kafka/edge.h"
+#include "pipeline/snapshot.h"
+
+namespace millrace {
+
+// What does not change while the process runs.
+struct ProgramFacts {
+  std::string pipeline;
+  std::string instance;
+  std::string version;
+  std::string librdkafka;
+  std::string config_file;
+  std::string config_hash;
+  std::string graph;                                       // as `millrace graph` prints it
+  std::vector<std::pair<std::string, std::string>> knobs;  // name, value with its unit
+  int64_t started_wall_ms = 0;
+  int64_t interval_ms = 0;
+  uint64_t memory_limit_bytes = 0;
+};
+
+struct ProcessFacts {
+  uint64_t resident_bytes = 0;
+  double cpu_seconds = 0;
+  uint64_t log_lines_suppressed = 0;
+  std::map<int, uint64_t> http_answers;  // by status code
+};
+
+struct View {
+  const ProgramFacts* program = nullptr;
+  ProcessFacts process;
+  // Absent until the engine and the edge exist, and once they are gone.
+  std::optional<Snapshot> engine;
+  std::optional<EdgeSnapshot> edge;
+  std::string standstill;  // which loop stands still; empty when all turn
+  std::string ending;      // why the process is about to end; empty while it is to go on
+};
+
+// Why the pipeline is not ready, one reason a line; empty when it is.
+std::vector<std::string> reasons_not_ready(const View& view);
+
+// A partition as both the engine and the edge know it.
+struct PartitionView {
+  TopicPartition partition;
+  int worker = -1;
+  int64_t committed = -1;
+  int64_t low = -1;
+  int64_t end = -1;
+  int64_t lag_records = -1;  // -1: not known
+  double lag_seconds = -1;   // -1: not known
+  std::string stopped;       // why it is not read
+};
+std::vector<PartitionView> partition_views(const View& view);
+
+ProcessFacts read_process_facts();
+
+// The pages.
+std::string metrics_page(const View& view);
+std::string json_page(const View& view);
+std::string html_page(const View& view);
+
+}  // namespace millrace
