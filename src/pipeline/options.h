@@ -8,10 +8,6 @@
 
 namespace millrace {
 
-// What to do when the committed offset is not what our last commit wrote: nothing (end with exit code 8), or go on
-// from one of the two.
-enum class AcceptOffsets : uint8_t { no, committed, expected };
-
 struct EngineOptions {
   int workers = 1;
   Delivery delivery = Delivery::exactly_once;
@@ -27,10 +23,11 @@ struct EngineOptions {
   int64_t abort_deadline_ms = 1000;
   int64_t offsets_only_ms = 5000;  // at most one transaction in this time when only progress moved
   int64_t backoff_first_ms = 100;
-  int64_t backoff_max_ms = 5000;
+  int64_t backoff_max_ms = 10'000;
   int64_t refused_limit_ms = 30'000;  // rights refused before the first assignment, until exit code 5
-  AcceptOffsets accept_offsets = AcceptOffsets::no;
-  bool audit = true;  // tests switch it off to see it missed
+  int64_t no_progress_ms = 30'000;
+  int max_isolated = 8;  // records of one batch that are found unsendable before the pipeline stops
+  bool audit = true;     // tests switch it off to see it missed
 };
 
 // From the knobs of the YAML.
