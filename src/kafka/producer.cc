@@ -1,0 +1,160 @@
+#include "kafka/producer.h"
+
+#include <array>
+
+#include "base/check.h"
+#include "base/text.h"
+
+namespace millrace {
+
+namespace {
+
+// Which record a delivery report is about: its tag and destination, in the opaque pointer.
+void* pack(uint32_t tag, uint16_t destination) {
+  return reinterpret_cast<void*>(static_cast<uintptr_t>(tag) << 16 | destination);
+}
+
+HeadersHandle make_headers(const OutputRecord& record) {
+  if (record.native_headers != nullptr) {
+    return HeadersHandle(rd_kafka_headers_copy(static_cast<const rd_kafka_headers_t*>(record.native_headers)));
+  }
+  if (record.headers.empty()) return nullptr;
+  HeadersHandle headers(rd_kafka_headers_new(record.headers.size()));
+  for (const Header& header : record.headers) {
+    rd_kafka_header_add(headers.get(), header.name.data(), static_cast<ssize_t>(header.name.size()), header.value.data,
+                        static_cast<ssize_t>(header.value.size));
+  }
+  return headers;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Producer>> Producer::create(const EdgeSettings& settings, const ProducerKind& kind) {
+  TRY_ASSIGN(ConfHandle conf, producer_conf(settings, kind));
+  std::unique_ptr<Producer> producer(new Producer());
+  rd_kafka_conf_set_opaque(conf.get(), producer.get());
+  // Without a delivery callback each flush sleeps 10 ms.
+  rd_kafka_conf_set_dr_msg_cb(conf.get(), on_delivery);
+  rd_kafka_conf_set_error_cb(conf.get(), on_error);
+  producer->watch_.attach(conf.get());
+  std::array<char, 512> text{};
+  rd_kafka_t* client = rd_kafka_new(RD_KAFKA_PRODUCER, conf.get(), text.data(), text.size());
+  if (client == nullptr) {
+    return fail(Remedy::fix_config, std::string("creating a producer: ") + text.data(), ExitCode::config);
+  }
+  conf.release();  // the client has it now
+  producer->client_.reset(client);
+  TRY(producer->make_topics(settings));
+  return producer;
+}
+
+Result<void> Producer::make_topics(const EdgeSettings& settings) {
+  for (const DestinationSettings& destination : settings.destinations) {
+    TopicConfHandle conf(rd_kafka_default_topic_conf_dup(client_.get()));
+    std::array<char, 512> text{};
+    if (rd_kafka_topic_conf_set(conf.get(), "compression.type", destination.compression.c_str(), text.data(),
+                                text.size()) != RD_KAFKA_CONF_OK) {
+      return fail(Remedy::fix_config, destination.topic + ": " + text.data(), ExitCode::config);
+    }
+    rd_kafka_topic_t* topic = rd_kafka_topic_new(client_.get(), destination.topic.c_str(), conf.get());
+    if (topic == nullptr) {
+      return fail(Remedy::fix_config, destination.topic + ": " + error_of(rd_kafka_last_error()).text,
+                  ExitCode::config);
+    }
+    conf.release();  // the topic has it now
+    topics_.emplace_back(topic);
+  }
+  return {};
+}
+
+KafkaError Producer::init_transactions(int timeout_ms) {
+  KafkaError error = take_error(rd_kafka_init_transactions(client_.get(), timeout_ms));
+  serve(0);
+  // A time-out says nothing; what librdkafka complained about says why.
+  if (is_silence(error.code) && !complaint_.ok()) {
+    if (is_authentication(complaint_.code)) error.code = complaint_.code;
+    error.text += "; " + complaint_.text;
+  }
+  return error;
+}
+
+KafkaError Producer::load_metadata(int timeout_ms) {
+  const rd_kafka_metadata_t* metadata = nullptr;
+  const KafkaError error = error_of(rd_kafka_metadata(client_.get(), 0, nullptr, &metadata, timeout_ms));
+  MetadataHandle owner(metadata);
+  return error;
+}
+
+KafkaError Producer::send(const OutputRecord& record) {
+  DCHECK(record.destination < topics_.size());
+  HeadersHandle headers = make_headers(record);
+  rd_kafka_topic_t* topic = topics_[record.destination].get();
+  void* value = const_cast<char*>(record.value.data);
+  const int64_t timestamp = record.timestamp_ms < 0 ? 0 : record.timestamp_ms;
+  rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+  if (headers) {
+    code =
+        rd_kafka_producev(client_.get(), RD_KAFKA_V_RKT(topic), RD_KAFKA_V_PARTITION(record.partition),
+                          RD_KAFKA_V_VALUE(value, record.value.size), RD_KAFKA_V_KEY(record.key.data, record.key.size),
+                          RD_KAFKA_V_TIMESTAMP(timestamp), RD_KAFKA_V_HEADERS(headers.get()),
+                          RD_KAFKA_V_OPAQUE(pack(record.tag, record.destination)), RD_KAFKA_V_END);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) headers.release();
+  } else {
+    code = rd_kafka_producev(client_.get(), RD_KAFKA_V_RKT(topic), RD_KAFKA_V_PARTITION(record.partition),
+                             RD_KAFKA_V_VALUE(value, record.value.size),
+                             RD_KAFKA_V_KEY(record.key.data, record.key.size), RD_KAFKA_V_TIMESTAMP(timestamp),
+                             RD_KAFKA_V_OPAQUE(pack(record.tag, record.destination)), RD_KAFKA_V_END);
+  }
+  return error_of(code);
+}
+
+void Producer::serve(int wait_ms) {
+  rd_kafka_poll(client_.get(), wait_ms);
+}
+
+KafkaError Producer::flush(int timeout_ms) {
+  return error_of(rd_kafka_flush(client_.get(), timeout_ms));
+}
+
+void Producer::purge() {
+  rd_kafka_purge(client_.get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+}
+
+int Producer::outstanding() const {
+  return rd_kafka_outq_len(client_.get());
+}
+
+KafkaError Producer::fatal() const {
+  std::array<char, 512> text{};
+  KafkaError error = error_of(rd_kafka_fatal_error(client_.get(), text.data(), text.size()));
+  if (!error.ok()) {
+    error.fatal = true;
+    error.text = escape_for_log(text.data(), 512);
+  }
+  return error;
+}
+
+void Producer::on_delivery(rd_kafka_t* /*client*/, const rd_kafka_message_t* message, void* opaque) {
+  if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) return;
+  if (message->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE || message->err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT) return;
+  auto* self = static_cast<Producer*>(opaque);
+  if (self->failure_) return;
+  DeliveryFailure failure;
+  failure.error = error_of(message->err);
+  const auto packed = reinterpret_cast<uintptr_t>(message->_private);
+  failure.tag = static_cast<uint32_t>(packed >> 16);
+  failure.destination = static_cast<uint16_t>(packed & 0xffff);
+  if (const char* text = rd_kafka_message_errstr(message)) failure.error.text = escape_for_log(text, 512);
+  self->failure_ = std::move(failure);
+}
+
+void Producer::on_error(rd_kafka_t* /*client*/, int code, const char* reason, void* opaque) {
+  auto* self = static_cast<Producer*>(opaque);
+  KafkaError error = error_of(static_cast<rd_kafka_resp_err_t>(code));
+  error.text = escape_for_log(reason != nullptr ? reason : "", 512);
+  // "All brokers down" follows an authentication failure; the first says more.
+  if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && is_authentication(self->complaint_.code)) return;
+  self->complaint_ = std::move(error);
+}
+
+}  // namespace millrace

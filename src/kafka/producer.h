@@ -1,0 +1,77 @@
+// Producer: one librdkafka producer with its topics, its wire watch, and what went wrong on it.
+//
+// Owned and used by one worker's broker; handed to the reaper, which destroys it (the destructor blocks while
+// librdkafka takes its threads down). One thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kafka/error.h"
+#include "kafka/handles.h"
+#include "kafka/settings.h"
+#include "kafka/wire_watch.h"
+
+namespace millrace {
+
+// The first record that could not be delivered (not those that we purged ourselves).
+struct DeliveryFailure {
+  KafkaError error;
+  uint32_t tag = 0;
+  uint16_t destination = 0;
+};
+
+class Producer {
+ public:
+  static Result<std::unique_ptr<Producer>> create(const EdgeSettings& settings, const ProducerKind& kind);
+  ~Producer() = default;
+  Producer(const Producer&) = delete;
+  Producer& operator=(const Producer&) = delete;
+
+  KafkaError init_transactions(int timeout_ms);
+
+  // Metadata of every destination, so that the first transaction does not wait for it.
+  KafkaError load_metadata(int timeout_ms);
+
+  // Nothing is copied but the key and the headers. QUEUE_FULL: serve() and try again.
+  KafkaError send(const OutputRecord& record);
+
+  // Runs delivery reports for up to `wait_ms`.
+  void serve(int wait_ms);
+
+  // Waits until nothing is outstanding.
+  KafkaError flush(int timeout_ms);
+
+  // Drops what is queued or in flight; its delivery reports come as purged.
+  void purge();
+
+  [[nodiscard]] int outstanding() const;
+  [[nodiscard]] const std::optional<DeliveryFailure>& failure() const { return failure_; }
+  void clear_failure() { failure_.reset(); }
+
+  // The client's fatal error, if it has one.
+  [[nodiscard]] KafkaError fatal() const;
+
+  // The last thing librdkafka complained about (brokers down, authentication); served by serve() and flush().
+  [[nodiscard]] const KafkaError& complaint() const { return complaint_; }
+
+  [[nodiscard]] rd_kafka_t* client() const { return client_.get(); }
+  [[nodiscard]] WireWatch& watch() { return watch_; }
+
+ private:
+  Producer() = default;
+  Result<void> make_topics(const EdgeSettings& settings);
+  static void on_delivery(rd_kafka_t* client, const rd_kafka_message_t* message, void* opaque);
+  static void on_error(rd_kafka_t* client, int code, const char* reason, void* opaque);
+
+  WireWatch watch_;  // outlives the client, whose threads call it
+  std::optional<DeliveryFailure> failure_;
+  KafkaError complaint_;
+  ClientHandle client_;
+  std::vector<TopicHandle> topics_;  // destroyed before the client
+};
+
+}  // namespace millrace

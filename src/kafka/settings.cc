@@ -1,0 +1,217 @@
+#include "kafka/settings.h"
+
+#include <fmt/core.h>
+#include <syslog.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/log.h"
+#include "base/text.h"
+
+namespace millrace {
+
+namespace {
+
+constexpr int64_t kKiB = 1024;
+constexpr int64_t kMiB = 1024 * kKiB;
+
+enum class Scope : uint8_t { all, consumer, producer };
+
+struct AllowedProperty {
+  std::string_view name;  // a trailing dot allows everything below
+  Scope scope;
+};
+
+// What does not touch the guarantees or the division of memory. Everything else is the house's own.
+constexpr std::array kAllowed = {
+    AllowedProperty{"security.protocol", Scope::all},
+    AllowedProperty{"sasl.", Scope::all},
+    AllowedProperty{"ssl.", Scope::all},
+    AllowedProperty{"enable.ssl.certificate.verification", Scope::all},
+    AllowedProperty{"https.ca.location", Scope::all},
+    AllowedProperty{"enable.sasl.oauthbearer.unsecure.jwt", Scope::all},
+    AllowedProperty{"client.dns.lookup", Scope::all},
+    AllowedProperty{"client.rack", Scope::consumer},
+    AllowedProperty{"broker.address.family", Scope::all},
+    AllowedProperty{"broker.address.ttl", Scope::all},
+    AllowedProperty{"socket.keepalive.enable", Scope::all},
+    AllowedProperty{"socket.send.buffer.bytes", Scope::all},
+    AllowedProperty{"socket.receive.buffer.bytes", Scope::all},
+    AllowedProperty{"socket.max.fails", Scope::all},
+    AllowedProperty{"socket.connection.setup.timeout.ms", Scope::all},
+    AllowedProperty{"connections.max.idle.ms", Scope::all},
+    AllowedProperty{"reconnect.backoff.ms", Scope::all},
+    AllowedProperty{"reconnect.backoff.max.ms", Scope::all},
+    AllowedProperty{"retry.backoff.ms", Scope::all},
+    AllowedProperty{"retry.backoff.max.ms", Scope::all},
+    AllowedProperty{"metadata.max.age.ms", Scope::all},
+    AllowedProperty{"debug", Scope::all},
+    AllowedProperty{"partition.assignment.strategy", Scope::consumer},
+    AllowedProperty{"heartbeat.interval.ms", Scope::consumer},
+    AllowedProperty{"fetch.wait.max.ms", Scope::consumer},
+    AllowedProperty{"fetch.min.bytes", Scope::consumer},
+    AllowedProperty{"fetch.error.backoff.ms", Scope::consumer},
+    AllowedProperty{"linger.ms", Scope::producer},
+    AllowedProperty{"compression.level", Scope::producer},
+    AllowedProperty{"message.copy.max.bytes", Scope::producer},
+};
+
+const AllowedProperty* find_allowed(std::string_view key) {
+  for (const AllowedProperty& allowed : kAllowed) {
+    if (allowed.name.back() == '.' ? key.starts_with(allowed.name) : key == allowed.name) return &allowed;
+  }
+  return nullptr;
+}
+
+void log_from_library(const rd_kafka_t* /*client*/, int level, const char* facility, const char* text) {
+  const LogLevel to = level >= LOG_DEBUG ? LogLevel::debug : level >= LOG_NOTICE ? LogLevel::info : LogLevel::warn;
+  if (log_enabled(to)) log_line(to, "librdkafka", std::string(facility) + ": " + escape_for_log(text, 512));
+}
+
+// Collects the first refusal of a list of settings.
+class ConfWriter {
+ public:
+  ConfWriter() : conf_(rd_kafka_conf_new()) {}
+
+  void set(const std::string& key, const std::string& value) {
+    if (!problem_.empty()) return;
+    std::array<char, 512> text{};
+    if (rd_kafka_conf_set(conf_.get(), key.c_str(), value.c_str(), text.data(), text.size()) != RD_KAFKA_CONF_OK) {
+      // librdkafka's text may quote the value; a value may be a secret.
+      const bool own = find_allowed(key) == nullptr;
+      problem_ = own ? fmt::format("librdkafka refuses {}={}: {}", key, value, text.data())
+                     : fmt::format("kafka.properties.{}: librdkafka refuses the value", key);
+    }
+  }
+  void set(const std::string& key, int64_t value) { set(key, std::to_string(value)); }
+
+  void refuse(std::string problem) {
+    if (problem_.empty()) problem_ = std::move(problem);
+  }
+
+  Result<ConfHandle> take() && {
+    if (!problem_.empty()) return fail(Remedy::fix_config, problem_, ExitCode::config);
+    return std::move(conf_);
+  }
+  [[nodiscard]] rd_kafka_conf_t* get() const { return conf_.get(); }
+
+ private:
+  ConfHandle conf_;
+  std::string problem_;
+};
+
+void set_common(ConfWriter& conf, const EdgeSettings& settings, Scope scope) {
+  std::string brokers;
+  for (const std::string& broker : settings.brokers) brokers += (brokers.empty() ? "" : ",") + broker;
+  conf.set("bootstrap.servers", brokers);
+  conf.set("client.id", fmt::format("millrace.{}.{}", settings.pipeline, settings.instance));
+  conf.set("socket.timeout.ms", settings.times.socket_ms);
+  conf.set("socket.connection.setup.timeout.ms", std::max<int64_t>(settings.times.socket_ms, 1000));
+  conf.set("reconnect.backoff.max.ms", 2000);
+  conf.set("topic.metadata.refresh.interval.ms", settings.times.metadata_ms);
+  conf.set("log.connection.close", "false");
+  conf.set("enable.metrics.push", "false");
+  rd_kafka_conf_set_log_cb(conf.get(), log_from_library);
+  for (const auto& [key, value] : settings.properties) {
+    const AllowedProperty* allowed = find_allowed(key);
+    if (allowed == nullptr) {
+      conf.refuse(fmt::format("kafka.properties.{} cannot be set here", key));
+    } else if (allowed->scope == Scope::all || allowed->scope == scope) {
+      conf.set(key, value);
+    }
+  }
+}
+
+}  // namespace
+
+bool property_allowed(std::string_view key) {
+  return find_allowed(key) != nullptr;
+}
+
+std::vector<std::string> allowed_properties() {
+  std::vector<std::string> names;
+  for (const AllowedProperty& allowed : kAllowed) {
+    names.push_back(std::string(allowed.name) + (allowed.name.back() == '.' ? "*" : ""));
+  }
+  return names;
+}
+
+Result<FetchLimits> divide_prefetch(int64_t prefetch_bytes, int64_t partitions) {
+  partitions = std::max<int64_t>(partitions, 1);
+  if (partitions * 128 * kKiB > prefetch_bytes) {
+    return fail(
+        Remedy::fix_config,
+        fmt::format("the sources have {} partitions, which need {} of memory for records fetched ahead (128KiB each), "
+                    "but memory.limit leaves {}; set memory.limit to at least {}",
+                    partitions, format_bytes(partitions * 128 * kKiB), format_bytes(prefetch_bytes),
+                    format_bytes(partitions * 256 * kKiB)),
+        ExitCode::config);
+  }
+  FetchLimits limits;
+  limits.partition_bytes = std::clamp(prefetch_bytes / (2 * partitions), 64 * kKiB, kMiB);
+  limits.response_bytes = std::clamp(prefetch_bytes / 8, kMiB, 50 * kMiB);
+  limits.partition_messages = std::max<int64_t>(limits.partition_bytes / 512, 1);
+  return limits;
+}
+
+Result<ConfHandle> consumer_conf(const EdgeSettings& settings, const FetchLimits& limits) {
+  ConfWriter conf;
+  conf.set("partition.assignment.strategy", "cooperative-sticky");
+  conf.set("heartbeat.interval.ms", std::clamp<int64_t>(settings.times.session_ms / 5, 100, 3000));
+  conf.set("fetch.wait.max.ms", 100);
+  conf.set("fetch.error.backoff.ms", 50);
+  set_common(conf, settings, Scope::consumer);
+  conf.set("group.id", settings.group);
+  if (settings.static_membership) conf.set("group.instance.id", settings.pipeline + "." + settings.instance);
+  conf.set("enable.auto.commit", "false");
+  conf.set("enable.auto.offset.store", "false");
+  conf.set("auto.offset.reset", "error");
+  conf.set("isolation.level", "read_committed");
+  conf.set("check.crcs", "true");
+  conf.set("enable.partition.eof", "true");
+  conf.set("allow.auto.create.topics", "false");
+  conf.set("session.timeout.ms", settings.times.session_ms);
+  conf.set("max.poll.interval.ms", std::max(settings.times.max_poll_ms, settings.times.session_ms));
+  conf.set("fetch.queue.backoff.ms", 5);
+  conf.set("queued.max.messages.kbytes", limits.partition_bytes / kKiB);
+  conf.set("queued.min.messages", limits.partition_messages);
+  conf.set("fetch.message.max.bytes", limits.partition_bytes);
+  conf.set("fetch.max.bytes", limits.response_bytes);
+  return std::move(conf).take();
+}
+
+Result<ConfHandle> producer_conf(const EdgeSettings& settings, const ProducerKind& kind) {
+  ConfWriter conf;
+  conf.set("linger.ms", 5);
+  set_common(conf, settings, Scope::producer);
+  const int64_t message_max = std::clamp<int64_t>(kind.message_max_bytes, 1000, 1'000'000'000);
+  conf.set("message.max.bytes", message_max);
+  conf.set("batch.size", std::clamp<int64_t>(std::min(kind.batch_bytes, message_max), 1, kMiB));
+  conf.set("batch.num.messages", kind.isolating ? 1 : 100'000);
+  conf.set("queue.buffering.max.messages", 0);
+  conf.set("queue.buffering.max.kbytes", std::clamp<int64_t>(kind.queue_bytes / kKiB, kKiB, 2 * kMiB));
+  conf.set("message.timeout.ms", settings.times.message_ms);
+  conf.set("request.timeout.ms", std::min(settings.times.socket_ms, settings.times.message_ms));
+  conf.set("topic.metadata.propagation.max.ms", std::min<int64_t>(settings.times.message_ms, 5000));
+  if (kind.delivery == Delivery::fire_and_forget) {
+    conf.set("request.required.acks", 0);
+    conf.set("max.in.flight.requests.per.connection", 5);
+  } else {
+    conf.set("enable.idempotence", "true");
+    conf.set("max.in.flight.requests.per.connection", kind.isolating ? 1 : 5);
+  }
+  if (kind.delivery == Delivery::exactly_once) {
+    conf.set("transactional.id", kind.transactional_id);
+    conf.set("transaction.timeout.ms", settings.times.transaction_ms);
+  }
+  return std::move(conf).take();
+}
+
+Result<ConfHandle> admin_conf(const EdgeSettings& settings) {
+  ConfWriter conf;
+  set_common(conf, settings, Scope::all);
+  return std::move(conf).take();
+}
+
+}  // namespace millrace
