@@ -118,7 +118,7 @@ void add_head(std::string& page, const View& view) {
 }
 
 void add_cards(std::string& page, const View& view) {
-  const BalanceSheet sheet = view.engine->totals.counts.sheet();
+  const BalanceSheet sheet = view.engine.totals.counts.sheet();
   uint64_t lag = 0;
   for (const PartitionView& each : partition_views(view)) {
     lag += static_cast<uint64_t>(std::max<int64_t>(each.lag_records, 0));
@@ -135,7 +135,7 @@ void add_cards(std::string& page, const View& view) {
   card("dead", grouped(sheet.dead));
   if (sheet.dropped != 0) card("dropped", grouped(sheet.dropped));
   card("lag", grouped(lag));
-  card("memory held", format_bytes(static_cast<int64_t>(view.engine->memory_held_bytes)));
+  card("memory held", format_bytes(static_cast<int64_t>(view.engine.memory_held_bytes)));
   card("resident", format_bytes(static_cast<int64_t>(view.process.resident_bytes)));
   page += "</div>\n";
   page += sheet.closes() ? "<p class=soft>The balance sheet closes.</p>\n"
@@ -214,14 +214,12 @@ void add_workers(std::string& page, const Snapshot& engine) {
 std::string html_page(const View& view) {
   std::string page;
   add_head(page, view);
-  if (view.engine) add_cards(page, view);
+  add_cards(page, view);
   page += "<h2>Graph</h2>\n<pre>" + html(view.program->graph) + "</pre>\n";
-  if (view.engine) {
-    add_nodes(page, *view.engine);
-    add_destinations(page, *view.engine);
-  }
+  add_nodes(page, view.engine);
+  add_destinations(page, view.engine);
   add_partitions(page, view);
-  if (view.engine) add_workers(page, *view.engine);
+  add_workers(page, view.engine);
   page += "<h2>Knobs</h2>\n";
   {
     Table table(page, {"name", "value"});

@@ -96,9 +96,9 @@ void HttpServer::stop() {
 
 bool HttpServer::listen(std::string& why_not) {
   const std::string ports = listening_port(settings_.host, settings_.port);
-  const std::string threads = std::to_string(kConnectionsMax);
-  const std::string request_bytes = std::to_string(kRequestBytesMax);
-  const std::string request_ms = std::to_string(kRequestMs);
+  const std::string threads = std::to_string(settings_.connections_max);
+  const std::string request_bytes = std::to_string(settings_.request_bytes_max);
+  const std::string request_ms = std::to_string(settings_.request_ms);
   // One thread serves one connection; what comes beyond them waits for its turn in the system's queue.
   const char* options[] = {"listening_ports",
                            ports.c_str(),

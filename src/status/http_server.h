@@ -30,14 +30,13 @@ struct HttpResponse {
 
 class HttpServer {
  public:
-  static constexpr int kConnectionsMax = 16;
-  static constexpr int kRequestBytesMax = 8 * 1024;
-  static constexpr int kRequestMs = 5'000;
-
   struct Settings {
     std::string host = "127.0.0.1";
-    int port = 9464;                 // 0: any free one (tests)
-    std::string token;               // Authorization: Bearer ...; needed for anything but loopback
+    int port = 9464;               // 0: any free one (tests)
+    std::string token;             // Authorization: Bearer ...; needed for anything but loopback
+    int64_t connections_max = 16;  // answered at one time; a few more wait for their turn
+    int64_t request_bytes_max = 8 * 1024;
+    int64_t request_ms = 5'000;      // until a request is complete, and for the answer to be taken
     int64_t retry_every_ms = 3'000;  // while the port is taken
   };
   // `path` begins with '/' and has no query.
@@ -51,7 +50,7 @@ class HttpServer {
   // Listens, or warns and goes on trying. Refuses for good (an error in the log) to listen beyond loopback without a
   // token.
   void start();
-  // Waits for requests under way, at most their five seconds.
+  // Waits for the requests under way, at most `request_ms`.
   void stop();
 
   // 0 while it does not listen.

@@ -19,7 +19,7 @@ void write_program(JsonWriter& out, const View& view) {
   out.close(']');
   out.key("memory").open('{').member("limit_bytes", program.memory_limit_bytes);
   out.member("resident_bytes", view.process.resident_bytes);
-  if (view.engine) out.member("held_bytes", view.engine->memory_held_bytes);
+  out.member("held_bytes", view.engine.memory_held_bytes);
   out.close('}');
   out.key("knobs").open('{');
   for (const auto& [name, value] : program.knobs) out.member(name, value);
@@ -113,11 +113,9 @@ std::string json_page(const View& view) {
   JsonWriter out;
   out.open('{');
   write_program(out, view);
-  if (view.edge) write_group(out, *view.edge);
-  if (view.engine) {
-    write_engine(out, *view.engine);
-    write_nodes(out, *view.engine);
-  }
+  write_group(out, view.edge);
+  write_engine(out, view.engine);
+  write_nodes(out, view.engine);
   write_partitions(out, view);
   out.close('}');
   return out.text() + "\n";

@@ -171,14 +171,12 @@ void add_partitions(Exposition& out, const View& view) {
 std::string metrics_page(const View& view) {
   Exposition out(view.program->pipeline);
   add_process(out, view);
-  if (view.engine) {
-    add_sources(out, *view.engine);
-    add_stages(out, *view.engine);
-    add_destinations(out, *view.engine);
-    add_batches(out, view.engine->totals);
-    add_workers(out, *view.engine);
-  }
-  if (view.edge) add_group(out, *view.edge);
+  add_sources(out, view.engine);
+  add_stages(out, view.engine);
+  add_destinations(out, view.engine);
+  add_batches(out, view.engine.totals);
+  add_workers(out, view.engine);
+  add_group(out, view.edge);
   add_partitions(out, view);
   return out.text();
 }

@@ -14,18 +14,14 @@ std::vector<std::string> reasons_not_ready(const View& view) {
   std::vector<std::string> reasons;
   if (!view.ending.empty()) reasons.push_back("ending: " + view.ending);
   if (!view.standstill.empty()) reasons.push_back("no progress: " + view.standstill);
-  if (!view.engine || !view.edge) {
-    reasons.emplace_back("starting");
-    return reasons;
-  }
-  const EdgeSnapshot& edge = *view.edge;
+  const EdgeSnapshot& edge = view.edge;
   if (!edge.trouble.empty()) reasons.push_back(edge.trouble);
   // A rebalance in a running pipeline is no reason: the other partitions go on meanwhile.
   const bool in_group =
       edge.state == GroupState::steady || (edge.state == GroupState::rebalancing && edge.ever_assigned);
   if (!in_group) reasons.push_back("consumer group: " + std::string(to_string(edge.state)));
-  if (!view.engine->ready) {
-    reasons.push_back(view.engine->not_ready.empty() ? "the workers are not ready" : view.engine->not_ready);
+  if (!view.engine.ready) {
+    reasons.push_back(view.engine.not_ready.empty() ? "the workers are not ready" : view.engine.not_ready);
   }
   for (const PartitionView& each : partition_views(view)) {
     if (!each.stopped.empty()) reasons.push_back("partition " + each.partition.text() + " stopped: " + each.stopped);
@@ -35,27 +31,23 @@ std::vector<std::string> reasons_not_ready(const View& view) {
 
 std::vector<PartitionView> partition_views(const View& view) {
   std::map<TopicPartition, PartitionView> all;
-  if (view.edge) {
-    for (const PartitionSnapshot& from : view.edge->partitions) {
-      PartitionView& to = all[from.partition];
-      to.committed = from.committed;
-      to.low = from.low;
-      to.end = from.end;
-      to.lag_records = from.lag;
-      to.stopped = from.stopped;
-    }
+  for (const PartitionSnapshot& from : view.edge.partitions) {
+    PartitionView& to = all[from.partition];
+    to.committed = from.committed;
+    to.low = from.low;
+    to.end = from.end;
+    to.lag_records = from.lag;
+    to.stopped = from.stopped;
   }
-  if (view.engine) {
-    for (const PartitionStatus& from : view.engine->partitions) {
-      PartitionView& to = all[from.partition];
-      to.worker = from.worker;
-      to.committed = std::max(to.committed, from.committed);
-      if (to.stopped.empty()) to.stopped = from.error;
-      if (to.lag_records == 0 || (to.lag_records < 0 && from.at_end)) {
-        to.lag_seconds = 0;
-      } else if (from.last_timestamp_ms >= 0) {
-        to.lag_seconds = std::max(0.0, static_cast<double>(view.engine->wall_ms - from.last_timestamp_ms) / 1e3);
-      }
+  for (const PartitionStatus& from : view.engine.partitions) {
+    PartitionView& to = all[from.partition];
+    to.worker = from.worker;
+    to.committed = std::max(to.committed, from.committed);
+    if (to.stopped.empty()) to.stopped = from.error;
+    if (to.lag_records == 0 || (to.lag_records < 0 && from.at_end)) {
+      to.lag_seconds = 0;
+    } else if (from.last_timestamp_ms >= 0) {
+      to.lag_seconds = std::max(0.0, static_cast<double>(view.engine.wall_ms - from.last_timestamp_ms) / 1e3);
     }
   }
   std::vector<PartitionView> sorted;

@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <map>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -40,9 +39,8 @@ struct ProcessFacts {
 struct View {
   const ProgramFacts* program = nullptr;
   ProcessFacts process;
-  // Absent until the engine and the edge exist, and once they are gone.
-  std::optional<Snapshot> engine;
-  std::optional<EdgeSnapshot> edge;
+  Snapshot engine;
+  EdgeSnapshot edge;
   std::string standstill;  // which loop stands still; empty when all turn
   std::string ending;      // why the process is about to end; empty while it is to go on
 };
