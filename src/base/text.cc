@@ -301,13 +301,18 @@ std::string escape_for_json(std::string_view text) {
   return result;
 }
 
-bool is_valid_utf8(std::string_view text) {
-  while (!text.empty()) {
-    const size_t size = first_character(text).size;
-    if (size == 0) return false;
-    text.remove_prefix(size);
+size_t valid_utf8_prefix(std::string_view text) {
+  size_t good = 0;
+  while (good < text.size()) {
+    const size_t size = first_character(text.substr(good)).size;
+    if (size == 0) break;
+    good += size;
   }
-  return true;
+  return good;
+}
+
+bool is_valid_utf8(std::string_view text) {
+  return valid_utf8_prefix(text) == text.size();
 }
 
 std::vector<std::string_view> split(std::string_view text, char separator) {

@@ -43,6 +43,8 @@ std::string escape_for_log(std::string_view text, size_t bytes_max = 256);
 std::string escape_for_json(std::string_view text);
 
 bool is_valid_utf8(std::string_view text);
+// Bytes of whole, valid characters that the text begins with.
+size_t valid_utf8_prefix(std::string_view text);
 
 std::vector<std::string_view> split(std::string_view text, char separator);
 std::string_view trim(std::string_view text);

@@ -30,7 +30,10 @@ class Diagnostics {
   [[nodiscard]] bool has_errors() const;
   // Sorted by position; exact repeats are left out.
   [[nodiscard]] std::vector<Diagnostic> sorted() const;
-  // One line for each.
+  // Adds what a later phase found, but nothing at a place where an error stands already: two phases that look at the
+  // same thing then say it once.
+  void merge(const Diagnostics& later);
+  // One line for each; after 200, how many more.
   [[nodiscard]] std::string text(const std::string& file) const;
 
  private:
