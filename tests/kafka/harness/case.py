@@ -95,7 +95,7 @@ class Place:
         self.pipelines += 1
         name = self.name.replace("_", "-") + ("" if self.pipelines == 1 else f"-{self.pipelines}")
         kafka = {"brokers": [self.address], **top.pop("kafka", {})}
-        batch = {"interval": interval, **top.pop("batch", {})}
+        batch = {"interval": interval, "offsets_interval": "300ms", **top.pop("batch", {})}
         return Graph(name, dead, kafka=kafka, batch=batch, **top)
 
     def daemon(self, graph, name="a", output=None, start=True, **changes):

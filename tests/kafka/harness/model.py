@@ -19,7 +19,7 @@ class Bad(Exception):
 
 
 class Out(NamedTuple):
-    """One record that must be in a destination. value may be a tuple of alternatives nowhere: bytes are exact."""
+    """One record that must be in a destination, exactly so."""
 
     topic: str
     partition: int
@@ -149,7 +149,9 @@ class Item:
         try:
             self.text = raw.decode()
             self.value = json.loads(self.text, parse_constant=nothing_of_that)
-        except (UnicodeDecodeError, JSONDecodeError, ValueError, RecursionError) as error:
+        except RecursionError as error:
+            raise Bad("too_deep") from error
+        except (UnicodeDecodeError, JSONDecodeError, ValueError) as error:
             raise Bad("not_decodable") from error
         if self.text.count("[") + self.text.count("{") > MAX_DEPTH and depth(self.text) > MAX_DEPTH:
             raise Bad("too_deep")

@@ -1,0 +1,73 @@
+"""Several instances of one pipeline share its partitions."""
+
+import time
+
+from harness.case import Sampler, case
+
+
+def loaded_graph(place, partitions=6, **top):
+    """Generated records (harness: Loader) through a filter, a classify and a computed key."""
+    source, *_ = place.create(**{"in": partitions, "out.up": 4, "out.down": 4, "robots": 4, "dead": 1})
+    graph = place.graph(place.topic("dead"), **top)
+    graph.source("all", [source], start="earliest")
+    graph.filter("humans", "all", "!value.robot", lambda item: not item.value["robot"])
+    graph.filter("robots", "all", "value.robot", lambda item: item.value["robot"])
+    rules = [("up", "value.delta >= 0", lambda item: item.value["delta"] >= 0)]
+    graph.classify("way", "humans", rules, "down", field="way")
+    graph.destination("by_way", "way", place.topic("out.{port}"), 4)
+    graph.destination("robots", "robots", place.topic("robots"), 4)
+    return source, graph
+
+
+def shared_by(place, count):
+    source, graph = loaded_graph(place, kafka={"session_timeout": "6s"})
+    load = place.load(source, 3000, pad=40)
+    sampler = Sampler(place, graph.top["pipeline"])
+    daemons = [place.daemon(graph, f"i{number}") for number in range(count)]
+    for daemon in daemons:
+        daemon.wait(lambda daemon=daemon: daemon.metrics().sum("source_records_total") > 1000, 45, "records here")
+    time.sleep(1)
+    place.unload(load)
+    place.drained(graph, 60, daemons[0])
+    read = [daemon.metrics() for daemon in daemons]
+    for metrics in read:
+        metrics.balance()
+    assigned = sorted(metrics.sum("partitions_assigned") for metrics in read)
+    assert sum(assigned) == 6 and assigned[-1] - assigned[0] <= 1, assigned
+    for daemon in daemons:
+        daemon.stop()
+    place.judge(graph, least=5000, samples=sampler.finish())
+
+
+@case(seconds=120)
+def two_instances(place):
+    """Two instances under load share the partitions evenly, and the outputs are exact"""
+    shared_by(place, 2)
+
+
+@case(seconds=120)
+def three_instances(place):
+    """Three instances, started one upon the other under load"""
+    shared_by(place, 3)
+
+
+@case(seconds=150)
+def instances_come_and_go(place):
+    """Under load one instance is added, one stopped, one killed: nothing lost, doubled or out of order"""
+    source, graph = loaded_graph(place, kafka={"session_timeout": "6s"})
+    load = place.load(source, 3000, pad=40)
+    sampler = Sampler(place, graph.top["pipeline"])
+    first = place.daemon(graph, "first")
+    first.wait(lambda: first.metrics().sum("source_records_total") > 500, 30, "records here")
+    second = place.daemon(graph, "second")
+    second.wait(lambda: second.metrics().sum("source_records_total") > 500, 40, "records here")
+    third = place.daemon(graph, "third")
+    third.wait(lambda: third.metrics().sum("source_records_total") > 500, 40, "records here")
+    first.stop()
+    assert third.kill()
+    second.wait(lambda: second.metrics().sum("partitions_assigned") == 6, 40, "all partitions here")
+    place.unload(load)
+    place.drained(graph, 60, second)
+    second.metrics().balance()
+    second.stop()
+    place.judge(graph, least=5000, samples=sampler.finish())
