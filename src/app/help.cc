@@ -1,0 +1,133 @@
+// The help texts, written by hand: they are the first thing that a new user reads.
+#include <array>
+
+#include "app/command_line.h"
+
+namespace millrace {
+namespace {
+
+struct Help {
+  std::string_view command;
+  std::string_view text;
+};
+
+constexpr std::array<Help, 7> kHelps = {{
+    {"", R"(millrace - Kafka topics, through filter, classify and decorate, to Kafka topics. Exactly once.
+
+usage: millrace COMMAND ...
+
+  run FILE      run the pipeline of a YAML file until it is asked to stop
+  check FILE    say everything that is wrong with a file; with --connect, ask the brokers too
+  graph FILE    draw the pipeline as text, or for mermaid
+  eval EXPR     try an expression on a record given on the command line
+  knobs         list every number that can be turned, with default and range
+  version       print the version, and that of librdkafka
+  help COMMAND  say more about a command
+
+A first pipeline, orders.yaml:
+
+  pipeline: large-orders
+  kafka:
+    brokers: [localhost:9092]
+  sources:
+    orders:
+      topics: [orders]
+  stages:
+    large:
+      from: orders
+      filter: |-
+        value.total > 1000
+  destinations:
+    large:
+      from: large
+      topic: orders.large
+  dead_letters:
+    topic: orders.dead
+
+  millrace check orders.yaml
+  millrace run orders.yaml
+
+Exit codes: 0 done, 1 internal error, 2 wrong usage, 3 already running, 4 fenced by another instance, 5 refused by the
+brokers, 6 stop cut short, 7 no progress, 8 stopped by a policy or the offset audit, 78 the file is wrong.
+)"},
+    {"run", R"(millrace run - run a pipeline until it is asked to stop
+
+usage: millrace run FILE [--instance NAME] [--accept-start] [--accept-offsets committed|expected]
+
+  --instance NAME        name this instance, in the place of `instance:` in the file and of the host's name. Instances of
+                         one pipeline share its partitions; each needs a name of its own
+  --accept-start         begin although the group has no committed offsets while the state directory remembers a run.
+                         Without it millrace stops (exit code 8), because records would be read twice or left out
+  --accept-offsets FROM  go on after an offset audit has found a difference (exit code 8): from what is `committed`
+                         (what was written already is written again) or from what was `expected` (what lies between is
+                         left out)
+
+To stop it: remove its touch file (`running` in the state directory, or stop.touch_file), or send SIGTERM or SIGINT. It
+closes its batch at once and ends. A second signal leaves it one second more. Nothing is lost either way, nor by SIGKILL.
+
+State (lock, touch file, small notes) lies in state.directory, else in systemd's StateDirectory, else in
+$XDG_STATE_HOME/millrace or ~/.local/state/millrace, below PIPELINE/INSTANCE.
+)"},
+    {"check", R"(millrace check - say everything that is wrong with a file
+
+usage: millrace check FILE [--connect]
+
+  --connect  ask the brokers too: topics, partitions, rights, sizes, transactions. Secrets (${env:...}, ${file:...},
+             ${credential:...}) are resolved only then
+
+Prints every problem as FILE:LINE:COLUMN: error: ..., in the order of the file. Warnings do not fail.
+Exit code: 0 when there is no error, 78 when there is one.
+)"},
+    {"graph", R"(millrace graph - draw the pipeline
+
+usage: millrace graph FILE [--format text|mermaid]
+
+  --format FORMAT  `text` (default), or `mermaid` for a flowchart that many documentation systems draw
+)"},
+    {"knobs", R"(millrace knobs - list every number that can be turned
+
+usage: millrace knobs
+
+Prints for each knob its key in the YAML, default, range, and whether it needs a restart.
+)"},
+    {"version", R"(millrace version - print the version
+
+usage: millrace version
+)"},
+    {"eval", R"(millrace eval - try an expression on one record
+
+usage: millrace eval EXPR [--value JSON] [--key TEXT] [--header NAME=TEXT]... [--topic NAME] [--partition N]
+                          [--offset N] [--explain]
+
+  --value JSON        the record's value; without it the record is a tombstone
+  --key TEXT          the record's key
+  --header NAME=TEXT  a header; may be given several times
+  --topic, --partition, --offset
+                      where the record stands
+  --explain           print type, fields that are read, compiled form and worst-case cost instead of the result
+
+Prints the result as JSON. Exit code: 0, or 1 when the evaluation fails, or 78 when the expression is wrong.
+
+  millrace eval 'value.delta > 1000 && has(value.page)' --value '{"delta": 1500, "page": "Kafka"}'
+)"},
+}};
+
+}  // namespace
+
+std::string_view help_text(std::string_view command) {
+  for (const Help& help : kHelps) {
+    if (help.command == command) return help.text;
+  }
+  return "";
+}
+
+std::vector<std::string> command_names() {
+  std::vector<std::string> names;
+  for (const Help& help : kHelps) {
+    if (!help.command.empty()) names.emplace_back(help.command);
+  }
+  names.emplace_back("help");
+  return names;
+}
+
+}  // namespace millrace

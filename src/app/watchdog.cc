@@ -1,0 +1,87 @@
+#include "app/watchdog.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <utility>
+
+#include "app/systemd.h"
+#include "base/log.h"
+#include "base/text.h"
+
+namespace millrace {
+
+Watchdog::Watchdog(const Settings& settings, const Clock& clock, Signals& signals, Standstill standstill, End end)
+    : settings_(settings),
+      clock_(clock),
+      signals_(signals),
+      standstill_(std::move(standstill)),
+      end_(std::move(end)),
+      main_beat_ms_(clock.mono_ms()) {
+  thread_ = Thread("watchdog", [this] { loop(); });
+}
+
+Watchdog::~Watchdog() {
+  finished_.store(true);
+  wake_.notify();
+  thread_.join();
+}
+
+void Watchdog::end_now(ExitCode code) {
+  _exit(static_cast<int>(code));
+}
+
+void Watchdog::begin_stop(int64_t deadline_ms) {
+  stop_deadline_ms_.store(deadline_ms);
+  wake_.notify();
+}
+
+void Watchdog::loop() {
+  while (!finished_.load()) {
+    if (stop_deadline_ms_.load() == INT64_MAX) {
+      look_for_standstill();
+      wake_.wait(1000);
+    } else {
+      hold_to_deadline();
+      wake_.wait(20);
+    }
+  }
+}
+
+void Watchdog::look_for_standstill() {
+  std::string who = standstill_();
+  const int64_t main_age_ms = clock_.mono_ms() - main_beat_ms_.load();
+  if (who.empty() && main_age_ms > settings_.no_progress_ms) {
+    who = "the main loop, for " + format_duration_ms(main_age_ms);
+  }
+  if (who.empty()) {
+    notify_alive();
+    return;
+  }
+  log_error("watchdog", "no progress: {}; ending the process, what is not committed will be read again", who);
+  finish(ExitCode::no_progress);
+}
+
+void Watchdog::hold_to_deadline() {
+  const int signal = signals_.wait(0);
+  const int64_t now_ms = clock_.mono_ms();
+  if (now_ms - last_alive_ms_ >= 1000) {
+    notify_alive();
+    last_alive_ms_ = now_ms;
+  }
+  if (signal == SIGTERM || signal == SIGINT) {
+    log_warn("stop", "asked once more: ending within {}", format_duration_ms(settings_.hasten_ms));
+    stop_deadline_ms_.store(std::min(stop_deadline_ms_.load(), now_ms + settings_.hasten_ms));
+  }
+  if (now_ms < stop_deadline_ms_.load()) return;
+  log_error("stop", "cut short at its limit; nothing is lost, what is not committed will be read again");
+  finish(ExitCode::stop_cut_short);
+}
+
+void Watchdog::finish(ExitCode code) {
+  finished_.store(true);
+  end_(code);
+}
+
+}  // namespace millrace
