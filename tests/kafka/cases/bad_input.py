@@ -1,4 +1,4 @@
-"""Bad records are data: each is in the dead letters once, with its reason and bytes, and its neighbours are untouched."""
+"""Bad records are data: each is in the dead letters once, with its reason and bytes; its neighbours are untouched."""
 
 import hashlib
 

@@ -24,7 +24,8 @@ def sources_of(count=600):
     found, ends = [], defaultdict(int)
     for number in range(count):
         partition = number % 4
-        text = '{"id":"r-%d","k":"k%d","n":%d,"robot":%s}' % (number, number % 7, number % 100, str(number % 5 == 0).lower())
+        robot = str(number % 5 == 0).lower()
+        text = '{"id":"r-%d","k":"k%d","n":%d,"robot":%s}' % (number, number % 7, number % 100, robot)
         if number % 50 == 3:
             text = text[:-3]
         headers = (("id", f"r-{number}".encode()),)
@@ -51,7 +52,8 @@ def outputs_of(graph, sources):
                     "timestamp": record.timestamp,
                     "config": "c",
                 }
-                headers = record.headers + tuple((f"millrace.{name}", str(text).encode()) for name, text in said.items())
+                added = tuple((f"millrace.{name}", str(text).encode()) for name, text in said.items())
+                headers = record.headers + added
                 dead.append(Record("dead", 0, len(dead), record.timestamp, record.key, record.value, headers))
                 continue
             place = (out.topic, out.partition)

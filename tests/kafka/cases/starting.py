@@ -54,7 +54,8 @@ def restart_goes_on(place):
     graph = copy_graph(place, [topic], 3, start="earliest")
     for turn in range(3):
         place.produce(numbered(topic, turn * 500, turn * 500 + 500))
-        daemon = place.daemon(graph, sources={"all": {**graph.sources["all"], "start": ["earliest", "latest"][turn > 0]}})
+        start = "latest" if turn else "earliest"
+        daemon = place.daemon(graph, sources={"all": {**graph.sources["all"], "start": start}})
         place.drained(graph, 30, daemon)
         daemon.stop()
     verdict = place.judge(graph)

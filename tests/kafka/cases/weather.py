@@ -1,4 +1,4 @@
-"""Bad weather: brokers away, topics gone, rights taken, disks full. The state is said, nothing is lost, it goes on alone."""
+"""Bad weather: brokers away, topics gone, rights taken, disks full. It is said, nothing is lost, it goes on alone."""
 
 import time
 

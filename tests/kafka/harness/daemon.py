@@ -184,7 +184,8 @@ class Metrics:
     def sheet(self):
         """The balance sheet: read + copies = sent + filtered + unmatched + dead + dropped."""
         left = self.sum("source_records_total") + self.sum("copied_records_total")
-        right = self.sum("destination_records_total") - self.sum("destination_records_total", destination="dead_letters")
+        right = self.sum("destination_records_total")
+        right -= self.sum("destination_records_total", destination="dead_letters")
         right += self.sum("stage_filtered_records_total") + self.sum("stage_unmatched_records_total")
         right += self.sum("dead_records_total") + self.sum("dropped_records_total")
         return left, right
