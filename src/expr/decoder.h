@@ -31,14 +31,15 @@ struct FieldSpan {
   uint32_t key_begin = 0;  // the opening quote of the key
   uint32_t value_begin = 0;
   uint32_t value_end = 0;
+  bool repeated = false;  // the key stands in its object more than once; this is the place that counts
   [[nodiscard]] bool present() const { return value_end != 0; }
 };
 
 // What the decoder made of a value; in the arena of the batch.
 struct DecodedRecord {
-  std::string_view text;          // the value's bytes, as spans count them
-  std::span<Value> fields;        // one for each slot; Kind::absent where the record has no such member
-  std::span<FieldSpan> spans;     // one for each slot; filled where the plan asks
+  std::string_view text;       // the value's bytes, as spans count them
+  std::span<Value> fields;     // one for each slot; Kind::absent where the record has no such member
+  std::span<FieldSpan> spans;  // one for each slot, filled where the plan asks; empty when it never does
 };
 
 struct DecodeResult {
@@ -58,9 +59,9 @@ std::unique_ptr<Decoder> make_decoder(Format format, const FieldPlan& plan, cons
 
 // One change of a value's text. At most one edit for each slot in a list; see Overlay.
 struct Edit {
-  uint16_t slot = 0;          // the path, by its slot in the plan
+  uint16_t slot = 0;  // the path, by its slot in the plan
   bool remove = false;
-  std::string_view json;      // the new member's text, already encoded (in the arena); empty with `remove`
+  std::string_view json;  // the new member's text, already encoded (in the arena); empty with `remove`
 };
 
 // The value's text with `edits` spliced in; every other byte as it was. Objects on the way that are missing are made.

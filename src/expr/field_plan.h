@@ -22,8 +22,12 @@ class FieldPlan {
   // `DecodedRecord::spans` for it and for each object on the way to it.
   uint16_t slot_with_span(const FieldPath& path);
 
+  // The slot of a path that a stage writes without looking whether it is there.
+  uint16_t slot_unread(const FieldPath& path);
+
   struct Wanted {
     FieldPath path;
+    bool read = false;  // an expression reads its value; otherwise only its place is wanted
     bool span = false;
   };
   [[nodiscard]] const std::vector<Wanted>& wanted() const { return wanted_; }
