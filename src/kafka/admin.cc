@@ -1,0 +1,211 @@
+#include "kafka/admin.h"
+
+#include <array>
+#include <charconv>
+#include <string_view>
+
+#include "base/text.h"
+#include "kafka/partition_list.h"
+
+namespace millrace {
+
+Result<std::unique_ptr<Admin>> Admin::create(const EdgeSettings& settings) {
+  TRY_ASSIGN(ConfHandle conf, admin_conf(settings));
+  std::unique_ptr<Admin> admin(new Admin());
+  rd_kafka_conf_set_opaque(conf.get(), admin.get());
+  rd_kafka_conf_set_error_cb(conf.get(), on_error);
+  std::array<char, 512> text{};
+  rd_kafka_t* client = rd_kafka_new(RD_KAFKA_PRODUCER, conf.get(), text.data(), text.size());
+  if (client == nullptr) {
+    return fail(Remedy::fix_config, std::string("creating a client: ") + text.data(), ExitCode::config);
+  }
+  conf.release();  // the client has it now
+  admin->client_.reset(client);
+  return admin;
+}
+
+void Admin::on_error(rd_kafka_t* /*client*/, int code, const char* reason, void* opaque) {
+  auto* self = static_cast<Admin*>(opaque);
+  KafkaError error = error_of(static_cast<rd_kafka_resp_err_t>(code));
+  error.text = escape_for_log(reason != nullptr ? reason : "", 512);
+  MutexLock lock(self->mutex_);
+  // "All brokers down" follows an authentication failure; the first says more.
+  if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && is_authentication(self->complaint_.code)) return;
+  self->complaint_ = std::move(error);
+}
+
+KafkaError Admin::complaint() const {
+  MutexLock lock(mutex_);
+  return complaint_;
+}
+
+// A time-out says nothing; what librdkafka complained about says why.
+KafkaError Admin::explained(KafkaError error) {
+  rd_kafka_poll(client_.get(), 0);
+  MutexLock lock(mutex_);
+  if (error.ok()) {
+    complaint_ = {};
+  } else if (is_silence(error.code) && !complaint_.ok()) {
+    if (is_authentication(complaint_.code)) error.code = complaint_.code;
+    error.text += "; " + complaint_.text;
+  }
+  return error;
+}
+
+KafkaResult<EventHandle> Admin::wait(rd_kafka_queue_t* queue, int timeout_ms) {
+  // The request has the same time-out; the little more lets librdkafka say why.
+  EventHandle event(rd_kafka_queue_poll(queue, timeout_ms + 500));
+  if (!event) return tl::make_unexpected(explained(error_of(RD_KAFKA_RESP_ERR__TIMED_OUT)));
+  KafkaError error = error_of(rd_kafka_event_error(event.get()));
+  if (!error.ok()) {
+    if (const char* text = rd_kafka_event_error_string(event.get())) error.text = escape_for_log(text, 512);
+    return tl::make_unexpected(explained(std::move(error)));
+  }
+  static_cast<void>(explained({}));
+  return event;
+}
+
+AdminOptionsHandle Admin::options(rd_kafka_admin_op_t operation, int timeout_ms) const {
+  AdminOptionsHandle options(rd_kafka_AdminOptions_new(client_.get(), operation));
+  std::array<char, 256> text{};
+  rd_kafka_AdminOptions_set_request_timeout(options.get(), timeout_ms, text.data(), text.size());
+  return options;
+}
+
+KafkaResult<std::map<std::string, TopicFacts>> Admin::topics(const std::vector<std::string>& names, int timeout_ms) {
+  {
+    MutexLock lock(mutex_);
+    for (const std::string& name : names) {
+      TopicHandle& topic = topics_[name];
+      if (!topic) topic.reset(rd_kafka_topic_new(client_.get(), name.c_str(), nullptr));
+    }
+  }
+  const rd_kafka_metadata_t* raw = nullptr;
+  KafkaError error = explained(error_of(rd_kafka_metadata(client_.get(), 0, nullptr, &raw, timeout_ms)));
+  MetadataHandle metadata(raw);
+  if (!error.ok()) return tl::make_unexpected(std::move(error));
+  std::map<std::string, TopicFacts> facts;
+  for (const std::string& name : names) facts[name].error = error_of(RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+  for (int i = 0; i < metadata->topic_cnt; ++i) {
+    const rd_kafka_metadata_topic_t& topic = metadata->topics[i];
+    const auto at = facts.find(topic.topic);
+    if (at == facts.end()) continue;
+    at->second.error = error_of(topic.err);
+    at->second.partitions = topic.err == RD_KAFKA_RESP_ERR_NO_ERROR ? topic.partition_cnt : 0;
+    for (int p = 0; p < topic.partition_cnt; ++p) {
+      if (topic.partitions[p].leader < 0) ++at->second.leaderless;
+    }
+  }
+  return facts;
+}
+
+KafkaResult<std::map<std::string, std::string>> Admin::topic_ids(const std::vector<std::string>& names,
+                                                                 int timeout_ms) {
+  std::vector<const char*> pointers;
+  for (const std::string& name : names) pointers.push_back(name.c_str());
+  TopicCollectionHandle collection(rd_kafka_TopicCollection_of_topic_names(pointers.data(), pointers.size()));
+  QueueHandle queue(rd_kafka_queue_new(client_.get()));
+  const AdminOptionsHandle how = options(RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, timeout_ms);
+  rd_kafka_DescribeTopics(client_.get(), collection.get(), how.get(), queue.get());
+  KafkaResult<EventHandle> event = wait(queue.get(), timeout_ms);
+  if (!event) return tl::make_unexpected(std::move(event).error());
+  std::map<std::string, std::string> ids;
+  size_t count = 0;
+  const rd_kafka_TopicDescription_t** topics =
+      rd_kafka_DescribeTopics_result_topics(rd_kafka_event_DescribeTopics_result(event->get()), &count);
+  for (size_t i = 0; i < count; ++i) {
+    if (rd_kafka_error_code(rd_kafka_TopicDescription_error(topics[i])) != RD_KAFKA_RESP_ERR_NO_ERROR) continue;
+    const rd_kafka_Uuid_t* id = rd_kafka_TopicDescription_topic_id(topics[i]);
+    if (id == nullptr) continue;
+    if (rd_kafka_Uuid_least_significant_bits(id) == 0 && rd_kafka_Uuid_most_significant_bits(id) == 0) continue;
+    ids[rd_kafka_TopicDescription_name(topics[i])] = rd_kafka_Uuid_base64str(id);
+  }
+  return ids;
+}
+
+namespace {
+
+int64_t number_or(const char* text, int64_t otherwise) {
+  if (text == nullptr) return otherwise;
+  const std::string_view view(text);
+  int64_t value = 0;
+  const auto parsed = std::from_chars(view.data(), view.data() + view.size(), value);
+  return parsed.ec == std::errc() && value >= 0 ? value : otherwise;
+}
+
+TopicSettings read_settings(const rd_kafka_ConfigResource_t* resource) {
+  TopicSettings settings;
+  settings.error = error_of(rd_kafka_ConfigResource_error(resource));
+  size_t count = 0;
+  const rd_kafka_ConfigEntry_t** entries = rd_kafka_ConfigResource_configs(resource, &count);
+  for (size_t i = 0; i < count; ++i) {
+    const std::string_view name = rd_kafka_ConfigEntry_name(entries[i]);
+    const char* value = rd_kafka_ConfigEntry_value(entries[i]);
+    if (value == nullptr) continue;
+    if (name == "max.message.bytes") {
+      settings.max_message_bytes = number_or(value, settings.max_message_bytes);
+    } else if (name == "cleanup.policy") {
+      settings.compacted = std::string_view(value).find("compact") != std::string_view::npos;
+    } else if (name == "message.timestamp.type") {
+      settings.log_append_time = std::string_view(value) == "LogAppendTime";
+    } else if (name == "message.timestamp.before.max.ms") {
+      settings.timestamp_before_max_ms = number_or(value, INT64_MAX);
+    } else if (name == "message.timestamp.after.max.ms") {
+      settings.timestamp_after_max_ms = number_or(value, INT64_MAX);
+    }
+  }
+  // Where the broker sets the time, it does not look at ours.
+  if (settings.log_append_time) settings.timestamp_before_max_ms = settings.timestamp_after_max_ms = INT64_MAX;
+  return settings;
+}
+
+}  // namespace
+
+KafkaResult<std::map<std::string, TopicSettings>> Admin::topic_settings(const std::vector<std::string>& names,
+                                                                        int timeout_ms) {
+  std::map<std::string, TopicSettings> settings;
+  if (names.empty()) return settings;
+  std::vector<ConfigResourceHandle> owners;
+  std::vector<rd_kafka_ConfigResource_t*> resources;
+  for (const std::string& name : names) {
+    owners.emplace_back(rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, name.c_str()));
+    resources.push_back(owners.back().get());
+  }
+  QueueHandle queue(rd_kafka_queue_new(client_.get()));
+  const AdminOptionsHandle how = options(RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, timeout_ms);
+  rd_kafka_DescribeConfigs(client_.get(), resources.data(), resources.size(), how.get(), queue.get());
+  KafkaResult<EventHandle> event = wait(queue.get(), timeout_ms);
+  if (!event) return tl::make_unexpected(std::move(event).error());
+  size_t count = 0;
+  const rd_kafka_ConfigResource_t** results =
+      rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event->get()), &count);
+  for (size_t i = 0; i < count; ++i) settings[rd_kafka_ConfigResource_name(results[i])] = read_settings(results[i]);
+  return settings;
+}
+
+KafkaResult<std::map<TopicPartition, OffsetAnswer>> Admin::offsets(
+    const std::map<TopicPartition, OffsetQuestion>& questions, int timeout_ms) {
+  std::map<TopicPartition, OffsetAnswer> answers;
+  if (questions.empty()) return answers;
+  PartitionListHandle list(rd_kafka_topic_partition_list_new(static_cast<int>(questions.size())));
+  for (const auto& [partition, question] : questions) {
+    rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), partition.partition)->offset = question.at;
+  }
+  QueueHandle queue(rd_kafka_queue_new(client_.get()));
+  const AdminOptionsHandle how = options(RD_KAFKA_ADMIN_OP_LISTOFFSETS, timeout_ms);
+  static_cast<void>(
+      take_error(rd_kafka_AdminOptions_set_isolation_level(how.get(), RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED)));
+  rd_kafka_ListOffsets(client_.get(), list.get(), how.get(), queue.get());
+  KafkaResult<EventHandle> event = wait(queue.get(), timeout_ms);
+  if (!event) return tl::make_unexpected(std::move(event).error());
+  size_t count = 0;
+  const rd_kafka_ListOffsetsResultInfo_t** infos =
+      rd_kafka_ListOffsets_result_infos(rd_kafka_event_ListOffsets_result(event->get()), &count);
+  for (size_t i = 0; i < count; ++i) {
+    const rd_kafka_topic_partition_t* partition = rd_kafka_ListOffsetsResultInfo_topic_partition(infos[i]);
+    answers[partition_of(*partition)] = OffsetAnswer{partition->offset, error_of(partition->err)};
+  }
+  return answers;
+}
+
+}  // namespace millrace

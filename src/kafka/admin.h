@@ -1,0 +1,92 @@
+// Admin: asks the brokers (topics, their settings, ends of partitions) and changes nothing. Every call blocks up to its
+// time-out. Any thread; the edge calls it from its clerk and resolver threads only.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/thread.h"
+#include "kafka/error.h"
+#include "kafka/handles.h"
+#include "kafka/settings.h"
+#include "record/progress.h"
+
+namespace millrace {
+
+template <typename T>
+using KafkaResult = tl::expected<T, KafkaError>;
+
+struct TopicFacts {
+  KafkaError error;        // unknown topic, no right to see it
+  int32_t partitions = 0;  // 0 with an error
+  std::string id;          // empty: not asked, or the brokers do not tell
+  int32_t leaderless = 0;  // partitions without a leader
+};
+
+// What of a topic's settings concerns who writes to it, and how long a reader has.
+struct TopicSettings {
+  KafkaError error;  // no right to see them
+  int64_t max_message_bytes = 1'048'588;
+  bool compacted = false;
+  bool log_append_time = false;
+  int64_t timestamp_before_max_ms = INT64_MAX;
+  int64_t timestamp_after_max_ms = INT64_MAX;
+};
+
+// Which offset of a partition is asked for: the first, the last stable one, or the first at or after a timestamp (>=
+// 0).
+struct OffsetQuestion {
+  static constexpr int64_t kEarliest = -2;
+  static constexpr int64_t kLatest = -1;
+  int64_t at = kLatest;
+};
+
+struct OffsetAnswer {
+  int64_t offset = -1;  // -1 without an error: no record is that late
+  KafkaError error;
+};
+
+class Admin {
+ public:
+  static Result<std::unique_ptr<Admin>> create(const EdgeSettings& settings);
+  ~Admin() = default;
+  Admin(const Admin&) = delete;
+  Admin& operator=(const Admin&) = delete;
+
+  // Partition counts and leaders, in one request. An entry for each name.
+  KafkaResult<std::map<std::string, TopicFacts>> topics(const std::vector<std::string>& names, int timeout_ms);
+
+  // Ids; topics that have none known are left out.
+  KafkaResult<std::map<std::string, std::string>> topic_ids(const std::vector<std::string>& names, int timeout_ms);
+
+  KafkaResult<std::map<std::string, TopicSettings>> topic_settings(const std::vector<std::string>& names,
+                                                                   int timeout_ms);
+
+  // read_committed: the latest is the last stable offset.
+  KafkaResult<std::map<TopicPartition, OffsetAnswer>> offsets(const std::map<TopicPartition, OffsetQuestion>& questions,
+                                                              int timeout_ms);
+
+  // The last thing librdkafka complained about.
+  [[nodiscard]] KafkaError complaint() const;
+
+  [[nodiscard]] rd_kafka_t* client() const { return client_.get(); }
+
+ private:
+  Admin() = default;
+  // Waits for the answer to a request; null with the error when there is none.
+  KafkaResult<EventHandle> wait(rd_kafka_queue_t* queue, int timeout_ms);
+  AdminOptionsHandle options(rd_kafka_admin_op_t operation, int timeout_ms) const;
+  KafkaError explained(KafkaError error);
+  static void on_error(rd_kafka_t* client, int code, const char* reason, void* opaque);
+
+  mutable Mutex mutex_;
+  KafkaError complaint_ GUARDED_BY(mutex_);
+  ClientHandle client_;
+  // Declared behind the client: topics are destroyed before it.
+  std::map<std::string, TopicHandle> topics_ GUARDED_BY(mutex_);
+};
+
+}  // namespace millrace

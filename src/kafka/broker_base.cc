@@ -1,0 +1,185 @@
+#include "kafka/broker_base.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "kafka/partition_list.h"
+
+namespace millrace {
+
+namespace {
+constexpr int kPurgeFlushMs = 500;
+constexpr int kMetadataMs = 1000;
+}  // namespace
+
+BrokerBase::BrokerBase(EdgeShared& shared, int worker) : shared_(shared), worker_(worker) {}
+
+BrokerBase::~BrokerBase() {
+  discard();
+}
+
+ProducerKind BrokerBase::kind() const {
+  const auto [smallest, largest] = shared_.destinations.message_bytes();
+  ProducerKind kind;
+  kind.delivery = shared_.settings.delivery;
+  kind.isolating = isolating_;
+  kind.queue_bytes = shared_.settings.producer_queue_bytes / std::max(shared_.settings.workers, 1);
+  kind.batch_bytes = std::min<int64_t>(smallest, 1'000'000);
+  kind.message_max_bytes = largest;
+  return kind;
+}
+
+void BrokerBase::discard() {
+  if (!producer_) return;
+  producer_->purge();
+  static_cast<void>(producer_->flush(kPurgeFlushMs));
+  std::erase_if(discarded_, [](const std::shared_ptr<Discarded>& old) { return old->destroyed.load(); });
+  discarded_.push_back(shared_.reaper.discard(std::move(producer_)));
+}
+
+void BrokerBase::count_started() {
+  if (started_) return;
+  started_ = true;
+  ++shared_.brokers_started;
+}
+
+BrokerResult<void> BrokerBase::send(const OutputRecord& record) {
+  CHECK_MSG(producer_ != nullptr, "send before start");
+  KafkaError error = producer_->send(record);
+  if (error.ok()) return {};
+  if (error.code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) {
+    // The topic has grown and this producer has not heard of it.
+    static_cast<void>(producer_->load_metadata(kMetadataMs));
+    error = producer_->send(record);
+    if (error.ok()) return {};
+  }
+  if (error.code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+    return broker_fail(Fault::queue_full, "the producer's queue is full");
+  if (error.code == RD_KAFKA_RESP_ERR__STATE || error.code == RD_KAFKA_RESP_ERR__FATAL) {
+    return failed(error, "sending a record", Fault::destination);
+  }
+  const Fault fault = classify_delivery(error.code);
+  if (fault == Fault::record_refused) {
+    reported_ = DeliveryFailure{error, record.tag, record.destination};
+  } else if (fault == Fault::destination) {
+    shared_.destinations.mark(record.destination, error.text);
+  }
+  return broker_fail(fault,
+                     fmt::format("sending to {}: {}", shared_.destinations.topic(record.destination), error.text),
+                     record.destination);
+}
+
+BrokerResult<void> BrokerBase::poll(int64_t wait_ms) {
+  if (!producer_) return {};
+  producer_->serve(static_cast<int>(std::clamp<int64_t>(wait_ms, 0, 60'000)));
+  if (BrokerResult<void> failure = take_delivery_failure(); !failure) return failure;
+  if (const KafkaError fatal = producer_->fatal(); !fatal.ok()) {
+    return call_failed(fatal, "the producer failed", Fault::other);
+  }
+  return {};
+}
+
+BrokerResult<void> BrokerBase::take_delivery_failure() {
+  if (!producer_ || !producer_->failure()) return {};
+  const DeliveryFailure failure = *producer_->failure();
+  producer_->clear_failure();
+  reported_ = failure;
+  const Fault fault = classify_delivery(failure.error.code);
+  const std::string& topic = shared_.destinations.topic(failure.destination);
+  if (fault == Fault::destination) shared_.destinations.mark(failure.destination, failure.error.text);
+  // The limit may have changed since it was asked.
+  if (fault == Fault::record_refused || fault == Fault::destination) shared_.clerk_wake.notify();
+  return broker_fail(
+      fault, fmt::format("writing to {}: {} ({})", topic, failure.error.text, rd_kafka_err2name(failure.error.code)),
+      failure.destination);
+}
+
+tl::unexpected<BrokerError> BrokerBase::failed(const KafkaError& error, std::string_view doing, Fault on_silence) {
+  producer_->serve(0);
+  // A failed delivery is why a transaction fails; it says more than the call that met it.
+  if (BrokerResult<void> delivery = take_delivery_failure(); !delivery) {
+    return tl::make_unexpected(std::move(delivery).error());
+  }
+  if (const KafkaError fatal = producer_->fatal(); !fatal.ok()) return call_failed(fatal, doing, on_silence);
+  return call_failed(error, doing, on_silence);
+}
+
+BrokerResult<void> BrokerBase::flush(const Deadline& deadline) {
+  const KafkaError error = producer_->flush(deadline.timeout());
+  if (BrokerResult<void> failure = take_delivery_failure(); !failure) return failure;
+  if (!error.ok()) return failed(error, "waiting for records to be acknowledged", Fault::destination);
+  return {};
+}
+
+GroupStamp BrokerBase::group_stamp() {
+  GroupStamp stamp;
+  rd_kafka_t* consumer = shared_.consumer;
+  if (consumer == nullptr) return stamp;
+  rd_kafka_consumer_group_metadata_t* metadata = rd_kafka_consumer_group_metadata(consumer);
+  if (metadata == nullptr) return stamp;
+  // Shared because io/ knows only void: the deleter carries the type.
+  stamp.native = std::shared_ptr<void>(metadata, [](void* object) {
+    rd_kafka_consumer_group_metadata_destroy(static_cast<rd_kafka_consumer_group_metadata_t*>(object));
+  });
+  stamp.generation = rd_kafka_consumer_group_metadata_generation_id(metadata);
+  if (const char* member = rd_kafka_consumer_group_metadata_member_id(metadata)) stamp.member_id = member;
+  return stamp;
+}
+
+BrokerResult<Progress> BrokerBase::committed(const std::vector<TopicPartition>& partitions, int64_t deadline_ms) {
+  const Deadline deadline(shared_.clock, deadline_ms);
+  rd_kafka_t* consumer = shared_.consumer;
+  if (consumer == nullptr) return broker_fail(Fault::generation, "reading committed offsets: there is no group yet");
+  for (;;) {
+    const PartitionListHandle list = list_of(partitions);
+    KafkaError error = error_of(rd_kafka_committed(consumer, list.get(), deadline.timeout()));
+    Progress progress;
+    for (int i = 0; error.ok() && i < list->cnt; ++i) {
+      const rd_kafka_topic_partition_t& element = list->elems[i];
+      if (element.err != RD_KAFKA_RESP_ERR_NO_ERROR) error = error_of(element.err);
+      if (element.offset >= 0) progress[partition_of(element)] = element.offset;
+    }
+    if (error.ok()) return progress;
+    // Offsets of a transaction that is being ended are not stable for a moment.
+    const bool again = error.code == RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT || is_silence(error.code);
+    if (!again || deadline.over()) return call_failed(error, "reading committed offsets", Fault::destination);
+    std::this_thread::sleep_for(std::chrono::milliseconds(std::min<int64_t>(10, deadline.left_ms())));
+  }
+}
+
+std::optional<RefusedRecord> BrokerBase::refused() {
+  if (!reported_ || classify_delivery(reported_->error.code) != Fault::record_refused) return std::nullopt;
+  RefusedRecord refused{reported_->tag, reported_->error.text};
+  reported_.reset();
+  return refused;
+}
+
+void BrokerBase::free_later(std::vector<HeldMessage> held, std::unique_ptr<Arena> arena) {
+  shared_.reaper.free_after(discarded_, std::move(held), std::move(arena));
+}
+
+bool BrokerBase::discarded_pending() const {
+  return std::any_of(discarded_.begin(), discarded_.end(),
+                     [](const std::shared_ptr<Discarded>& old) { return !old->destroyed.load(); });
+}
+
+const DestinationLimits& BrokerBase::destination(uint16_t index) const {
+  const uint64_t version = shared_.destinations.version();
+  if (version != limits_version_) {
+    limits_before_ = std::move(limits_);
+    limits_ = shared_.destinations.limits();
+    limits_version_ = version;
+  }
+  return (*limits_)[index];
+}
+
+void BrokerBase::refresh_destinations() {
+  shared_.clerk_wake.notify();
+}
+
+}  // namespace millrace

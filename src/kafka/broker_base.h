@@ -1,0 +1,66 @@
+// BrokerBase: what the brokers of all delivery modes have in common: the producer and those that it replaced, the
+// limits of destinations, the group's offsets. Owned by one worker, called by that worker's thread.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "io/broker.h"
+#include "kafka/deadline.h"
+#include "kafka/producer.h"
+#include "kafka/shared.h"
+
+namespace millrace {
+
+class BrokerBase : public Broker {
+ public:
+  ~BrokerBase() override;
+
+  BrokerResult<void> send(const OutputRecord& record) override;
+  BrokerResult<void> poll(int64_t wait_ms) override;
+  GroupStamp group_stamp() override;
+  BrokerResult<Progress> committed(const std::vector<TopicPartition>& partitions, int64_t deadline_ms) override;
+  std::optional<RefusedRecord> refused() override;
+  void free_later(std::vector<HeldMessage> held, std::unique_ptr<Arena> arena) override;
+  [[nodiscard]] bool discarded_pending() const override;
+  [[nodiscard]] const DestinationLimits& destination(uint16_t index) const override;
+  void refresh_destinations() override;
+
+ protected:
+  BrokerBase(EdgeShared& shared, int worker);
+
+  // How this worker's producer is made now.
+  [[nodiscard]] ProducerKind kind() const;
+
+  // Purges the producer and gives it to the reaper.
+  void discard();
+
+  // The failure of a delivery, once; the destination is marked.
+  BrokerResult<void> take_delivery_failure();
+
+  // The error of a call, or of the delivery that made it fail.
+  tl::unexpected<BrokerError> failed(const KafkaError& error, std::string_view doing, Fault on_silence);
+
+  // Everything written is acknowledged.
+  BrokerResult<void> flush(const Deadline& deadline);
+
+  void count_started();
+
+  EdgeShared& shared_;
+  const int worker_;
+  std::unique_ptr<Producer> producer_;
+  bool isolating_ = false;
+
+ private:
+  std::optional<DeliveryFailure> reported_;            // the last failure that was returned
+  std::vector<std::shared_ptr<Discarded>> discarded_;  // shared with the reaper
+  bool started_ = false;
+
+  // The limits as last looked at, and the ones before: a reference that destination() gave stays good over one change.
+  mutable std::shared_ptr<const LimitsList> limits_;
+  mutable std::shared_ptr<const LimitsList> limits_before_;
+  mutable uint64_t limits_version_ = 0;
+};
+
+}  // namespace millrace

@@ -1,0 +1,196 @@
+#include "kafka/transactional_broker.h"
+
+#include <fmt/core.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "kafka/partition_list.h"
+
+namespace millrace {
+
+namespace {
+
+BrokerResult<void> init(Producer& producer, const std::string& id, const Deadline& deadline) {
+  for (;;) {
+    const KafkaError error = producer.init_transactions(deadline.timeout());
+    if (error.ok()) return {};
+    if (!error.retriable || deadline.over()) {
+      return call_failed(error, "initialising transactional id " + id, Fault::destination);
+    }
+  }
+}
+
+BrokerResult<void> fence_id(EdgeShared& shared, ProducerKind kind, const std::string& id, const Deadline& deadline) {
+  kind.transactional_id = id;
+  Result<std::unique_ptr<Producer>> producer = Producer::create(shared.settings, kind);
+  if (!producer) return broker_fail(Fault::other, std::move(producer).error().what);
+  BrokerResult<void> done = init(**producer, id, deadline);
+  shared.reaper.discard(std::move(*producer));
+  return done;
+}
+
+}  // namespace
+
+std::string transactional_id(const EdgeSettings& settings, int worker, int slot) {
+  return fmt::format("{}.{}.{}.{}", settings.transactional_id_prefix, settings.instance, worker, slot);
+}
+
+BrokerResult<void> fence_worker(EdgeShared& shared, int worker, int64_t deadline_ms) {
+  const Deadline deadline(shared.clock, deadline_ms);
+  const std::optional<int> known = shared.state_files.slot(worker, TransactionalBroker::kSlots);
+  for (int slot = 0; slot < TransactionalBroker::kSlots; ++slot) {
+    if (known && slot != *known) continue;
+    BrokerResult<void> done = fence_id(shared, {}, transactional_id(shared.settings, worker, slot), deadline);
+    if (!done) return done;
+  }
+  return {};
+}
+
+BrokerResult<void> TransactionalBroker::start(int64_t deadline_ms) {
+  const Deadline deadline(shared_.clock, deadline_ms);
+  if (slot_ < 0) {
+    const std::optional<int> known = shared_.state_files.slot(worker_, kSlots);
+    slot_ = known.value_or(0);
+    // Which one a predecessor used is not known: all are ended.
+    for (int slot = 0; !known && slot < kSlots; ++slot) {
+      if (slot != slot_) to_fence_.insert(slot);
+    }
+  }
+  if (BrokerResult<void> done = fence(deadline); !done) return done;
+  if (BrokerResult<void> done = open(deadline); !done) return done;
+  if (Result<void> written = shared_.state_files.write_slot(worker_, slot_); !written) {
+    return broker_fail(Fault::other, std::move(written).error().what);
+  }
+  count_started();
+  return {};
+}
+
+BrokerResult<void> TransactionalBroker::fence(const Deadline& deadline) {
+  while (!to_fence_.empty()) {
+    const int slot = *to_fence_.begin();
+    BrokerResult<void> done = fence_id(shared_, kind(), transactional_id(shared_.settings, worker_, slot), deadline);
+    if (!done) return done;
+    to_fence_.erase(slot);
+  }
+  return {};
+}
+
+BrokerResult<void> TransactionalBroker::open(const Deadline& deadline) {
+  if (ready_) return {};
+  const std::string id = transactional_id(shared_.settings, worker_, slot_);
+  if (!producer_) {
+    ProducerKind how = kind();
+    how.transactional_id = id;
+    Result<std::unique_ptr<Producer>> producer = Producer::create(shared_.settings, how);
+    if (!producer) return broker_fail(Fault::other, std::move(producer).error().what);
+    producer_ = std::move(*producer);
+  }
+  if (BrokerResult<void> done = init(*producer_, id, deadline); !done) {
+    // Only a time-out can be gone on with; whatever else it was, the next try begins with a new client.
+    if (done.error().fault != Fault::destination) discard();
+    return done;
+  }
+  static_cast<void>(producer_->load_metadata(deadline.timeout(2000)));
+  producer_->watch().reset();
+  producer_->clear_failure();
+  ready_ = true;
+  return {};
+}
+
+BrokerResult<void> TransactionalBroker::begin() {
+  CHECK_MSG(ready_, "begin before start");
+  if (producer_->watch().unanswered()) {
+    ++shared_.outcomes_unknown;
+    return broker_fail(Fault::unknown_outcome, "since the last transaction: " + producer_->watch().suspicion());
+  }
+  pending_.clear();
+  const KafkaError error = take_error(rd_kafka_begin_transaction(producer_->client()));
+  if (error.ok()) return {};
+  return failed(error, "beginning a transaction", Fault::other);
+}
+
+BrokerResult<void> TransactionalBroker::send_offsets(const Progress& progress, const GroupStamp& stamp,
+                                                     int64_t deadline_ms) {
+  if (!stamp.valid() || !stamp.native) {
+    return broker_fail(Fault::generation, "sending offsets: this instance is not a member of the group");
+  }
+  const Deadline deadline(shared_.clock, deadline_ms);
+  const PartitionListHandle list =
+      list_of(progress, [this](const TopicPartition& partition) { return shared_.partitions.note(partition); });
+  const auto* group = static_cast<const rd_kafka_consumer_group_metadata_t*>(stamp.native.get());
+  for (;;) {
+    const KafkaError error =
+        take_error(rd_kafka_send_offsets_to_transaction(producer_->client(), list.get(), group, deadline.timeout()));
+    if (error.ok()) break;
+    if (!error.retriable || deadline.over()) return failed(error, "sending offsets", Fault::unknown_outcome);
+  }
+  pending_ = progress;
+  return {};
+}
+
+BrokerResult<void> TransactionalBroker::trust_the_end(std::string_view doing) {
+  const std::string suspicion = producer_->watch().suspicion();
+  if (suspicion.empty()) {
+    producer_->watch().reset();
+    return {};
+  }
+  ++shared_.outcomes_unknown;
+  log_warn("outcome", "worker {}: {}: {}; the outcome is not trusted", worker_, doing, suspicion);
+  return broker_fail(Fault::unknown_outcome, std::string(doing) + ": " + suspicion);
+}
+
+BrokerResult<void> TransactionalBroker::commit(int64_t deadline_ms) {
+  const Deadline deadline(shared_.clock, deadline_ms);
+  for (;;) {
+    const KafkaError error = take_error(rd_kafka_commit_transaction(producer_->client(), deadline.timeout()));
+    if (error.ok()) break;
+    if (error.retriable && !deadline.over()) continue;
+    if (!producer_->watch().end_sent()) return failed(error, "committing", Fault::unknown_outcome);
+    // Once the end was sent only the committed offsets can tell, whatever the error says.
+    ++shared_.outcomes_unknown;
+    BrokerError unknown = call_failed(error, "committing", Fault::unknown_outcome).value();
+    if (unknown.fault != Fault::fenced && unknown.fault != Fault::authorization) unknown.fault = Fault::unknown_outcome;
+    return tl::make_unexpected(std::move(unknown));
+  }
+  if (BrokerResult<void> trusted = trust_the_end("committing"); !trusted) return trusted;
+  shared_.partitions.committed(pending_);
+  shared_.destinations.clear_marks();
+  return {};
+}
+
+BrokerResult<void> TransactionalBroker::abort(int64_t deadline_ms) {
+  const Deadline deadline(shared_.clock, deadline_ms);
+  for (;;) {
+    const KafkaError error = take_error(rd_kafka_abort_transaction(producer_->client(), deadline.timeout()));
+    if (error.ok()) break;
+    if (!error.retriable || deadline.over()) return failed(error, "aborting", Fault::unknown_outcome);
+  }
+  return trust_the_end("aborting");
+}
+
+BrokerResult<void> TransactionalBroker::rebuild(bool isolate, int64_t deadline_ms) {
+  const Deadline deadline(shared_.clock, deadline_ms);
+  CHECK_MSG(slot_ >= 0, "rebuild before start");
+  if (ready_) {
+    to_fence_.insert(slot_);
+    next_ = true;
+  }
+  if (ready_ || isolate != isolating_) {
+    discard();
+    ready_ = false;
+  }
+  isolating_ = isolate;
+  if (BrokerResult<void> done = fence(deadline); !done) return done;
+  if (next_) {
+    const int next = (slot_ + 1) % kSlots;
+    // Written before it is used, so that a restart ends what was begun with it.
+    if (Result<void> written = shared_.state_files.write_slot(worker_, next); !written) {
+      return broker_fail(Fault::other, std::move(written).error().what);
+    }
+    slot_ = next;
+    next_ = false;
+  }
+  return open(deadline);
+}
+
+}  // namespace millrace
