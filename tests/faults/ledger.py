@@ -1,0 +1,56 @@
+"""LEDGER.md: one row for each part that was run at length and added with --ledger. Only what was run stands there."""
+
+import hashlib
+import os
+import subprocess
+import time
+from collections import defaultdict
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+FILE = os.path.join(HERE, "LEDGER.md")
+
+
+def commit():
+    def git(*words):
+        return subprocess.run(["git", "-C", HERE, *words], capture_output=True, text=True, timeout=20).stdout.strip()
+
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", "../../src")
+    return git("rev-parse", "--short=12", "HEAD") + ("+changes" if changed else "")
+
+
+class Tally:
+    """What one part did, all its repetitions together."""
+
+    def __init__(self, name, options, seed):
+        self.name, self.options, self.seed = name, options, seed
+        self.runs = self.wrong = 0
+        self.effects = defaultdict(int)
+        self.begun, self.seconds = time.time(), 0
+        self.lines = []
+
+    def add(self, effects, ok):
+        self.runs += 1
+        self.wrong += not ok
+        for what, number in effects.items():
+            self.effects[what] += number
+        self.lines.append(f"{self.name} {self.seed + self.runs - 1} {sorted(effects.items())} {ok}")
+
+    def end(self):
+        self.seconds = time.time() - self.begun
+
+    def row(self):
+        options = self.options
+        level = "" if options.transaction_version is None else f", transaction.version {options.transaction_version}"
+        effects = ", ".join(f"{number} {what}" for what, number in sorted(self.effects.items()))
+        digest = hashlib.sha256("\n".join(self.lines).encode()).hexdigest()[:12]
+        verdict = "as it must be" if not self.wrong else f"{self.wrong} WRONG"
+        return (
+            f"| {time.strftime('%Y-%m-%d', time.gmtime(self.begun))} | {self.name} | {options.subject} {commit()} "
+            f"| {options.kafka}{level} | {self.seed} | {self.runs} | {effects} | {self.seconds:.0f} s | {digest} "
+            f"| {verdict} |"
+        )
+
+
+def add(tally):
+    with open(FILE, "a") as file:
+        file.write(tally.row() + "\n")

@@ -1,0 +1,1 @@
+"""The parts of the fault runs; importing one registers it."""

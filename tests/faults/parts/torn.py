@@ -1,0 +1,98 @@
+"""Torn transactions: late requests that take effect in a later transaction, and the rule against them."""
+
+import time
+
+from rig import Copier, Millrace, NoEffect, part
+from schedules import SCHEDULES, x3_own
+
+RECORDS = 200
+BATCH = 20
+RULE_OFF = {"MILLRACE_TEST_OUTCOME_RULE": "off"}
+
+
+def copier(field, graph, name, rule=True, ring=4):
+    words = {"batch": BATCH, "instance": "a", "ring": ring}
+    if not rule:
+        words["broken"] = "no-outcome-rule"
+    if name == "x3":
+        words.update(flush=True, abort_batch=3)
+    return field.subject(Copier(field, field.rig.copier, "a", graph, **words))
+
+
+def millrace(field, graph, name, rule=True, ring=4):
+    switches = {} if rule else dict(RULE_OFF)
+    if ring != 4:
+        switches["MILLRACE_TEST_RING"] = str(ring)
+    return field.subject(Millrace(field, graph, "a", switches, workers=1, stop={"timeout": "5s"}))
+
+
+def directed(field, name, rule=True, ring=4):
+    """One schedule on a fresh pair of topics; returns (verdict, codes of the late request, recoveries)."""
+    source, target = field.create(source=1, out=4)
+    field.fill(source, RECORDS, partition=0)
+    graph = field.straight(source, target, 4, batch={"max_records": BATCH})
+    make, schedule = (copier if field.rig.subject == "copier" else millrace), SCHEDULES[name]
+    if field.rig.subject == "copier" and name == "x3":
+        schedule = x3_own
+    subject = make(field, graph, name, rule, ring)
+
+    async def run():
+        return await schedule(field.proxy, subject)
+
+    future = field.proxy.run_later(run(), 60)
+    subject.start()
+    codes = future.result(70)
+    if rule:
+        field.drained(graph, 40)
+    else:
+        # What is damaged may never drain: the audit stops the process, as it should.
+        try:
+            field.drained(graph, 12)
+        except AssertionError as error:
+            field.note(str(error).splitlines()[0][:80])
+    subject.restarting = False
+    recoveries = subject.recoveries()
+    starts = subject.starts
+    subject.close()
+    time.sleep(0.1)
+    return field.verdict(graph, whole=rule), codes, recoveries, starts
+
+
+def expect(field, name, rule, ring=4):
+    verdict, codes, recoveries, starts = directed(field, name, rule, ring)
+    said = f"late request answered {codes}, {recoveries} recoveries, {starts} starts, verdict {verdict.names() or 'exact'}"
+    field.note(said)
+    field.count(name)
+    wanted_exact = rule and not (name == "x4" and ring == 1)
+    if wanted_exact:
+        if codes == [] and name != "x6":
+            raise AssertionError(f"the late request took effect: {said}\n{verdict.text()}")
+        verdict.demand(RECORDS)
+    elif not verdict.problems:
+        raise NoEffect(f"nothing was damaged: {said}")
+
+
+def make_part(name, rule):
+    def run(field):
+        expect(field, name, rule)
+
+    run.__doc__ = f"Schedule {name}: " + ("exact" if rule else "convicted with the outcome rule off")
+    part(name if rule else f"{name}-off")(run)
+
+
+for each in SCHEDULES:
+    make_part(each, True)
+    if each != "x6":
+        make_part(each, False)
+
+
+@part("x4-ring1")
+def x4_with_a_ring_of_one(field):
+    """Schedule x4 with one transactional id: convicted on brokers below 4.0, exact from 4.0 on"""
+    if field.cluster.version.startswith("3."):
+        expect(field, "x4", True, ring=1)
+        return
+    verdict, codes, recoveries, _ = directed(field, "x4", True, ring=1)
+    field.note(f"late request answered {codes}, {recoveries} recoveries")
+    field.count("x4")
+    verdict.demand(RECORDS)

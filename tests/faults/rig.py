@@ -1,0 +1,281 @@
+"""What the parts of the fault runs share: the place of one run, what is tested in it, and the verdict.
+
+Topics, load, model, checker and Kafka's own clients are those of tests/kafka.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, os.path.join(ROOT, "tests", "kafka"))
+sys.path.insert(0, HERE)
+
+from harness.case import Place, Rig, Sampler  # noqa: E402  (the paths are set just above)
+from harness.checker import Checker  # noqa: E402
+from harness.daemon import Daemon  # noqa: E402
+from harness.model import Graph  # noqa: E402
+from harness.records import read_file, to_send  # noqa: E402
+
+DIRECTORY = os.path.join(ROOT, "build", "tests", "faults")
+PARTS = {}
+
+
+class NoEffect(AssertionError):
+    """A fault that was planned and never happened: the run proves nothing."""
+
+
+def part(name, count=1, brokers=1, settings=None):
+    """Registers a part of the list. count: how often it runs when nothing is said; settings: of the brokers."""
+
+    def add(function):
+        PARTS[name] = (function, {"count": count, "brokers": brokers, "settings": settings or {}})
+        return function
+
+    return add
+
+
+class Field(Place):
+    """The place of one run: its own topics, group and transactional ids on the cluster of the part."""
+
+    def __init__(self, rig, name, cluster, dice):
+        super().__init__(rig, name)
+        self.broker, self.cluster, self.proxy, self.dice = cluster, cluster, cluster.proxy, dice
+        self.subjects, self.observers = [], []
+        self.effects = {}
+
+    def create(self, **topics):
+        wanted = {}
+        for short, spec in topics.items():
+            partitions, configs = spec if isinstance(spec, tuple) else (spec, {})
+            wanted[self.topic(short.replace("_", "-"))] = {
+                "partitions": partitions,
+                "configs": configs,
+                "replication": self.cluster.copies,
+            }
+        self.kafka("createTopics", topics=wanted)
+        return list(wanted)
+
+    def graph(self, dead=None, interval="100ms", **top):
+        top["kafka"] = {"brokers": self.cluster.proxied(), **top.get("kafka", {})}
+        return super().graph(dead, interval, **top)
+
+    def straight(self, source, target, partitions, **top):
+        """The shortest graph there is: everything from one topic to another, by its key."""
+        graph = self.graph(**top)
+        graph.source("all", [source], form="bytes", start="earliest")
+        graph.destination("copy", "all", target, partitions)
+        return graph
+
+    def fill(self, topic, count, partition=-1, prefix="r"):
+        """count records with ids, keyed by them."""
+        items = []
+        for number in range(count):
+            key = f"{prefix}-{number}".encode()
+            items.append(to_send(topic, b'{"id":"%s"}' % key, key, partition, (("id", key),), 1_700_000_000_000 + number))
+        self.produce(items)
+
+    def count(self, what, number=1):
+        self.effects[what] = self.effects.get(what, 0) + number
+
+    def subject(self, subject):
+        self.subjects.append(subject)
+        return subject
+
+    def observe(self, topics):
+        """A read_committed reader that looks on during the faults."""
+        path = os.path.join(self.directory, f"seen-{len(self.observers)}.bin")
+        name = f"{self.name}-{len(self.observers)}"
+        self.kafka("observe", name=name, topics=topics, file=path)
+        self.observers.append((name, topics, path))
+
+    def seen(self):
+        found = []
+        while self.observers:
+            name, topics, path = self.observers.pop()
+            answer = self.kafka("observeStop", name=name)
+            if answer["problem"] or not answer["ended"]:
+                raise AssertionError(f"the observer: {answer}")
+            found += read_file(path, topics)
+        return found
+
+    def verdict(self, graph, whole=True, observed=None, samples=None, expected_dead=0):
+        """As `judge`, but says what it found instead of failing."""
+        sources = [topic for source in graph.sources.values() for topic in source["topics"]]
+        given = self.read(sources)
+        checker = Checker(graph, given, self.committed(graph.top["pipeline"]))
+        targets = self.targets(graph)
+        outputs = self.read(targets)
+        checker.outputs(outputs)
+        if graph.dead_topic:
+            checker.dead_letters(self.read([graph.dead_topic]))
+        every = targets + ([graph.dead_topic] if graph.dead_topic else [])
+        self.settle(every)
+        checker.stable(self.kafka("describe", topics=every))
+        if whole:
+            checker.lag(self.ends(sources))
+        if observed is not None:
+            checker.observed(observed, outputs)
+        if samples is not None:
+            checker.progress(samples)
+        if checker.verdict.counts["sources"] == 0:
+            raise NoEffect("no record was checked")
+        return checker.verdict
+
+    def settle(self, topics, seconds=15):
+        """A transaction that a kill left open may stay so until its time-out; longer it may not."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            described = self.kafka("describe", topics=topics)
+            parts = [at for node in described.values() for at in node["partitions"].values()]
+            if all(at["stable"] == at["end"] for at in parts):
+                return
+            time.sleep(0.2)
+
+    def close(self):
+        for subject in self.subjects:
+            subject.close()
+        for name, _, _ in self.observers:
+            try:
+                self.kafka("observeStop", name=name)
+            except Exception as error:  # the run has failed already
+                self.note(f"observer: {error}")
+        self.proxy.clear()
+        self.proxy.heal()
+        super().close()
+
+
+class Subject:
+    """One instance under test that is started again whenever it has ended, as systemd does it."""
+
+    def __init__(self, name):
+        self.name, self.process, self.starts = name, None, 0
+        self.codes = []
+        self.lock = threading.Lock()
+        self.restarting = True
+        self.closing = threading.Event()
+        self.guard = None
+
+    def start(self):
+        self.spawn()
+        self.guard = threading.Thread(target=self.watch, daemon=True)
+        self.guard.start()
+        return self
+
+    def watch(self):
+        while not self.closing.wait(0.01):
+            with self.lock:
+                process = self.process
+                if self.closing.is_set() or process is None or process.poll() is None:
+                    continue
+                self.codes.append(process.returncode)
+                self.process = None
+                if self.restarting and self.starts < 10_000 and process.returncode not in self.final_codes:
+                    self.spawn()
+
+    @property
+    def pid(self):
+        process = self.process
+        return process.pid if process is not None and process.poll() is None else None
+
+    def kill(self):
+        """SIGKILL; true when it had effect."""
+        pid = self.pid
+        if pid is None:
+            return False
+        os.kill(pid, signal.SIGKILL)
+        return True
+
+    def send(self, number):
+        pid = self.pid
+        if pid is None:
+            raise NoEffect(f"{self.name} does not run")
+        os.kill(pid, number)
+
+    def close(self):
+        self.closing.set()
+        if self.guard:
+            self.guard.join(5)
+        with self.lock:
+            if self.process is not None and self.process.poll() is None:
+                self.process.send_signal(signal.SIGCONT)
+                self.process.kill()
+                self.process.wait()
+
+
+class Copier(Subject):
+    """The copier of copier.cc; `broken` names what it does wrong."""
+
+    final_codes = ()
+
+    def __init__(self, field, binary, name, graph, **words):
+        super().__init__(name)
+        self.field, self.binary = field, binary
+        pipeline = graph.top["pipeline"]
+        (source,) = graph.sources.values()
+        (target,) = graph.destinations.values()
+        self.words = {
+            "brokers": ",".join(field.cluster.proxied()),
+            "group": pipeline,
+            "from": source["topics"][0],
+            "to": target["topic"],
+            "id": f"{pipeline}.{name}",
+            "session": "1500",
+            **words,
+        }
+        self.log = os.path.join(field.directory, f"copier-{name}.log")
+
+    def spawn(self):
+        command = [self.binary]
+        for key, value in self.words.items():
+            if value is not None:
+                command += ["--" + key.replace("_", "-")] + ([] if value is True else [str(value)])
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        self.starts += 1
+
+    def recoveries(self):
+        with open(self.log, errors="replace") as file:
+            return file.read().count("outcome unknown")
+
+
+class Millrace(Subject):
+    """The daemon, by the harness of tests/kafka. Codes that need a human end it for good."""
+
+    final_codes = (2, 3, 8, 78)
+
+    def __init__(self, field, graph, name, switches=None, **changes):
+        super().__init__(name)
+        self.field = field
+        changes.setdefault("kafka", {}).setdefault("static", True)
+        self.daemon = field.daemon(graph, name, start=False, **changes)
+        self.switches = dict(switches or {})
+
+    def spawn(self):
+        before = {key: os.environ.get(key) for key in self.switches}
+        os.environ.update(self.switches)
+        try:
+            self.daemon.start()
+        finally:
+            for key, value in before.items():
+                if value is None:
+                    del os.environ[key]
+                else:
+                    os.environ[key] = value
+        self.process = self.daemon.process
+        self.starts += 1
+
+    def recoveries(self):
+        return self.daemon.log_text().count("recover")
+
+
+__all__ = [
+    "DIRECTORY", "HERE", "PARTS", "ROOT", "Copier", "Daemon", "Field", "Graph", "Millrace", "NoEffect", "Rig", "Sampler",
+    "Subject", "part",
+]  # fmt: skip
