@@ -58,9 +58,9 @@ std::string problem_of(const Node& node) {
     return fmt::format(
         "is cut to {}: inside `{{...}}` and `[...]` YAML ends it at a comma or bracket; {}, outside of "
         "brackets",
-        quoted(node.text), kAdvice);
+        in_ticks(node.text), kAdvice);
   }
-  return fmt::format("is cut to {}: in YAML ` #` begins a comment; {}", quoted(node.text), kAdvice);
+  return fmt::format("is cut to {}: in YAML ` #` begins a comment; {}", in_ticks(node.text), kAdvice);
 }
 
 }  // namespace

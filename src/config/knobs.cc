@@ -47,7 +47,7 @@ std::string set_rate(const KnobInfo& knob, std::string_view text, Knobs& knobs) 
   const auto rate = read_rate(text);
   if (!rate.problem.empty()) return rate.problem;
   if (rate.value < static_cast<double>(knob.min) || rate.value > static_cast<double>(knob.max)) {
-    return fmt::format("is {}, and must be from {}; leave it out for no limit", quoted(text), knob_range_text(knob));
+    return fmt::format("is {}, and must be from {}; leave it out for no limit", in_ticks(text), knob_range_text(knob));
   }
   knobs.*std::get<double Knobs::*>(knob.member) = rate.value;
   return {};

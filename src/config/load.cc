@@ -94,7 +94,7 @@ class TreeBuilder final : public YAML::EventHandler {
     diagnostics_.error(node.position,
                        fmt::format("YAML takes {} for a tag, and tags are not supported; if it begins an "
                                    "expression, {}",
-                                   quoted(node.tag), kAfterBlock));
+                                   in_ticks(node.tag), kAfterBlock));
   }
 
   void open(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, YAML::EmitterStyle::value style,
@@ -140,8 +140,8 @@ class TreeBuilder final : public YAML::EventHandler {
       diagnostics_.error(key.position, text);
       parent.drop = true;
     } else if (const auto [first, fresh] = parent.lines.try_emplace(key.text, key.position.line); !fresh) {
-      diagnostics_.error(
-          key.position, fmt::format("key {} is given twice; the first is in line {}", quoted(key.text), first->second));
+      diagnostics_.error(key.position, fmt::format("key {} is given twice; the first is in line {}", in_ticks(key.text),
+                                                   first->second));
       parent.drop = true;
     }
     parent.key = std::move(key);

@@ -88,7 +88,9 @@ class Reader {
   std::optional<double> rate(std::string_view key);
   // One of `names`, or an error that lists them and suggests the nearest.
   std::string choice(std::string_view key, const std::vector<std::string>& names, std::string fallback);
-  // A scalar, or a list of scalars; no ${...} in them.
+  // A scalar, or a list of scalars.
+  std::vector<ScalarText> texts(std::string_view key, bool required = false);
+  // The same for names of the house, in which ${...} means nothing.
   std::vector<std::pair<std::string, Position>> names(std::string_view key, bool required = false);
   // A CEL expression (checked for what YAML does to them: tags, empty scalars, flow maps that cut them).
   std::optional<ExpressionText> expression(std::string_view key, bool required = false);
@@ -105,6 +107,7 @@ class Reader {
   [[nodiscard]] const std::string& what() const { return what_; }
 
  private:
+  std::vector<const Node*> scalars(std::string_view key, bool required);
   template <typename Read>
   auto quantity(std::string_view key, const Read& read) -> std::optional<decltype(read(std::string_view()).value)>;
 

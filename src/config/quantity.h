@@ -21,6 +21,6 @@ Quantity<double> read_number(std::string_view text, double min, double max);
 Quantity<bool> read_flag(std::string_view text);
 
 // Text from the file in a message: escaped, cut, in backticks.
-std::string quoted(std::string_view text);
+std::string in_ticks(std::string_view text);
 
 }  // namespace millrace::config

@@ -87,8 +87,8 @@ auto Reader::quantity(std::string_view key, const Read& read)
   if (result.problem.empty()) return result.value;
   const Node* node = node_.find(key);
   // What a reference stood for may be a secret, and is not shown.
-  wrong(key,
-        has_reference(node->text) ? fmt::format("has no usable value behind {}", quoted(node->text)) : result.problem);
+  wrong(key, has_reference(node->text) ? fmt::format("has no usable value behind {}", in_ticks(node->text))
+                                       : result.problem);
   return std::nullopt;
 }
 
@@ -122,33 +122,44 @@ std::string Reader::choice(std::string_view key, const std::vector<std::string>&
   if (std::find(names.begin(), names.end(), found->text) != names.end()) return found->text;
   const std::string near = nearest(found->text, names);
   const Node* node = node_.find(key);
-  wrong(key, fmt::format("must be one of {}, not {}{}", quoted_list(names), quoted(node->text),
+  wrong(key, fmt::format("must be one of {}, not {}{}", quoted_list(names), in_ticks(node->text),
                          near.empty() ? "" : "; did you mean `" + near + "`?"));
   return fallback;
 }
 
-std::vector<std::pair<std::string, Position>> Reader::names(std::string_view key, bool required) {
-  std::vector<std::pair<std::string, Position>> result;
+std::vector<const Node*> Reader::scalars(std::string_view key, bool required) {
+  std::vector<const Node*> result;
   const Node* found = get(key, required);
   if (found == nullptr) return result;
-  if (found->is_scalar()) {
-    result.emplace_back(found->text, found->position);
-  } else if (found->is_list()) {
-    for (const Node& item : found->items) {
-      if (item.is_scalar()) {
-        result.emplace_back(item.text, item.position);
-      } else {
-        diagnostics_.error(item.position, fmt::format("{}`{}` must be a list of names, not of {}s",
-                                                      what_.empty() ? "" : what_ + ": ", key,
-                                                      item.is_map()    ? "map"
-                                                      : item.is_list() ? "list"
-                                                                       : "nothing"));
-      }
-    }
-    if (found->items.empty()) wrong(key, "is an empty list; name at least one");
-  } else {
-    wrong(key, fmt::format("must be a name or a list of names, not {}", kind_text(*found)));
+  if (found->is_scalar()) return {found};
+  if (!found->is_list()) {
+    wrong(key, fmt::format("must be text or a list of texts, not {}", kind_text(*found)));
+    return result;
   }
+  for (const Node& item : found->items) {
+    if (item.is_scalar()) {
+      result.push_back(&item);
+    } else {
+      diagnostics_.error(item.position, fmt::format("{}`{}` must be a list of texts, and this is {}",
+                                                    what_.empty() ? "" : what_ + ": ", key, kind_text(item)));
+    }
+  }
+  if (found->items.empty()) wrong(key, "is an empty list; name at least one");
+  return result;
+}
+
+std::vector<ScalarText> Reader::texts(std::string_view key, bool required) {
+  std::vector<ScalarText> result;
+  for (const Node* node : scalars(key, required)) {
+    auto text = scalar_of(*node, fmt::format("{}`{}`", what_.empty() ? "" : what_ + ": ", key), diagnostics_);
+    if (text) result.push_back(std::move(*text));
+  }
+  return result;
+}
+
+std::vector<std::pair<std::string, Position>> Reader::names(std::string_view key, bool required) {
+  std::vector<std::pair<std::string, Position>> result;
+  for (const Node* node : scalars(key, required)) result.emplace_back(node->text, node->position);
   return result;
 }
 
@@ -174,7 +185,7 @@ void Reader::finish() {
     if (asked_.contains(key.text) || later_.contains(key.text)) continue;
     if (cut_ && node_.flow && value.is_null()) continue;  // the rest of an expression
     const std::string near = nearest(key.text, absent);
-    std::string text = fmt::format("{}unknown key {}", what_.empty() ? "" : what_ + ": ", quoted(key.text));
+    std::string text = fmt::format("{}unknown key {}", what_.empty() ? "" : what_ + ": ", in_ticks(key.text));
     if (!near.empty()) {
       text += "; did you mean `" + near + "`?";
     } else if (!asked_.empty()) {

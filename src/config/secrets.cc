@@ -25,7 +25,7 @@ tl::unexpected<Error> refuse(std::string what) {
 Result<std::string> read_small_file(const std::string& path) {
   // Not blocking: a FIFO under this name must not stop the start.
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-  if (fd < 0) return refuse(fmt::format("cannot open {}: {}", quoted(path), std::strerror(errno)));
+  if (fd < 0) return refuse(fmt::format("cannot open {}: {}", in_ticks(path), std::strerror(errno)));
   struct stat status {};
   std::string text;
   std::string problem;
@@ -43,9 +43,9 @@ Result<std::string> read_small_file(const std::string& path) {
     text.resize(size);
   }
   close(fd);
-  if (!problem.empty()) return refuse(fmt::format("{} {}", quoted(path), problem));
+  if (!problem.empty()) return refuse(fmt::format("{} {}", in_ticks(path), problem));
   while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
-  if (text.find('\0') != std::string::npos) return refuse(fmt::format("{} holds a NUL byte", quoted(path)));
+  if (text.find('\0') != std::string::npos) return refuse(fmt::format("{} holds a NUL byte", in_ticks(path)));
   return text;
 }
 
@@ -61,19 +61,19 @@ std::string reference_problem(std::string_view inside) {
   const size_t colon = inside.find(':');
   if (colon == std::string_view::npos) {
     return fmt::format("{0} names no source: write `${{env:{1}}}`, `${{file:/path}}` or `${{credential:name}}`",
-                       quoted(fmt::format("${{{}}}", inside)), escape_for_log(inside, 40));
+                       in_ticks(fmt::format("${{{}}}", inside)), escape_for_log(inside, 40));
   }
   const std::string_view source = inside.substr(0, colon);
   const std::string_view name = inside.substr(colon + 1);
   if (source == "file") {
     return name.starts_with('/') ? ""
-                                 : fmt::format("the path in `${{file:...}}` must be absolute, not {}", quoted(name));
+                                 : fmt::format("the path in `${{file:...}}` must be absolute, not {}", in_ticks(name));
   }
   if (source != "env" && source != "credential") {
-    return fmt::format("`${{...}}` knows `env`, `file` and `credential`, not {}", quoted(source));
+    return fmt::format("`${{...}}` knows `env`, `file` and `credential`, not {}", in_ticks(source));
   }
   if (is_word(name) && name != "." && name != "..") return {};
-  return fmt::format("{} is no name for `${{{}:...}}`", quoted(name), source);
+  return fmt::format("{} is no name for `${{{}:...}}`", in_ticks(name), source);
 }
 
 }  // namespace
@@ -81,7 +81,7 @@ std::string reference_problem(std::string_view inside) {
 Result<std::string> SystemSecrets::resolve(std::string_view source, std::string_view name) const {
   if (source == "env") {
     const char* value = getenv_(std::string(name).c_str());
-    if (value == nullptr) return refuse(fmt::format("the environment variable {} is not set", quoted(name)));
+    if (value == nullptr) return refuse(fmt::format("the environment variable {} is not set", in_ticks(name)));
     return std::string(value);
   }
   if (source == "file") return read_small_file(std::string(name));
@@ -90,7 +90,7 @@ Result<std::string> SystemSecrets::resolve(std::string_view source, std::string_
     return refuse(
         fmt::format("there is no credential {}: CREDENTIALS_DIRECTORY is not set (systemd sets it for "
                     "LoadCredential=)",
-                    quoted(name)));
+                    in_ticks(name)));
   }
   return read_small_file(fmt::format("{}/{}", directory, name));
 }

@@ -64,7 +64,7 @@ struct DestinationSpec {
   std::string name;
   Position position;
   std::vector<Input> from;
-  std::string topic;  // may hold {port}
+  std::string topic;  // may hold {port}: topic_for_port()
   std::optional<ExpressionText> key;
   std::string key_as = "text";  // text | json | int64
   bool reject_null_key = false;
@@ -92,6 +92,9 @@ struct KafkaSpec {
   std::string transactional_id_prefix;
   bool static_membership = false;
   std::vector<std::pair<std::string, std::string>> properties;  // allow-listed librdkafka keys
+  // Those of them that hold ${...}, as written: whoever rebuilds a client reads them again with substitute().
+  std::vector<std::pair<std::string, std::string>> property_references;
+  std::map<std::string, Position> property_places;  // for what librdkafka says about a value
 };
 
 struct PipelineSpec {
@@ -102,14 +105,16 @@ struct PipelineSpec {
   KafkaSpec kafka;
   Delivery delivery = Delivery::exactly_once;
   Knobs knobs;             // batch, memory, workers, stop.timeout, rate, expressions, log level ...
-  std::string touch_file;  // absolute; empty: `running` in the state directory
+  std::string touch_file;  // absolute; empty only where there is no state directory and none was named
   std::string http_host;   // from http.listen
   int http_port = 0;
   bool http_enabled = true;
   std::string http_token;
   std::string log_level = "info";
   std::string log_format = "text";
-  std::string state_directory;  // absolute; empty: the default
+  // Absolute; empty where neither the YAML nor the environment names one. Everything in it lies below
+  // instance_directory(), so that pipelines and instances may share it.
+  std::string state_directory;
   std::vector<SourceSpec> sources;
   std::vector<TableSpec> tables;
   std::vector<StageSpec> stages;
@@ -117,5 +122,11 @@ struct PipelineSpec {
   DeadLettersSpec dead_letters;
   std::shared_ptr<const Node> document;  // keeps `body` pointers alive; shared because specs are copied for reloads
 };
+
+// Where lock, state and the default touch file lie: <state directory>/<pipeline>/<instance>. Empty without the first.
+std::string instance_directory(const PipelineSpec& spec);
+
+// A destination's topic for one port of the node that feeds it.
+std::string topic_for_port(const std::string& topic, const std::string& port);
 
 }  // namespace millrace::config

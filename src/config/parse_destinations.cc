@@ -1,0 +1,110 @@
+// Destinations and dead letters.
+#include <fmt/core.h>
+
+#include "config/names.h"
+#include "config/parsing.h"
+#include "config/quantity.h"
+
+namespace millrace::config {
+
+namespace {
+
+// Empty when it is no topic; an error then.
+std::string read_topic(Reader& reader, bool may_hold_port) {
+  const auto topic = reader.scalar("topic", true);
+  if (!topic) return {};
+  const std::string example = may_hold_port ? topic_for_port(topic->text, "port") : topic->text;
+  if (topic->known && !is_topic_name(example)) {
+    reader.wrong("topic", fmt::format("is no topic's name: {} ({}{})", in_ticks(reader.get("topic")->text),
+                                      kTopicNameRule, may_hold_port ? "; `{port}` stands for the port, once" : ""));
+    return {};
+  }
+  return topic->text;
+}
+
+void read_key(Reader& reader, DestinationSpec& destination) {
+  destination.key = reader.expression("key");
+  const Node* key_as = reader.get("key_as");
+  if (key_as != nullptr && key_as->is_scalar() && key_as->text == "avro") {
+    reader.wrong("key_as", "`avro` is not available in this version");
+  } else {
+    destination.key_as = reader.choice("key_as", {"text", "json", "int64"}, "text");
+  }
+  if (key_as != nullptr && !reader.has("key")) {
+    reader.wrong("key_as", "says how the result of `key` is written, and there is no `key`");
+  }
+  destination.reject_null_key = reader.choice("on_null_key", {"pass", "reject"}, "pass") == "reject";
+}
+
+void read_partition(Reader& reader, DestinationSpec& destination) {
+  const Node* node = reader.get("partition");
+  if (node == nullptr || (node->is_scalar() && node->text == "key")) return;
+  if (node->is_scalar() && node->text == "source") {
+    destination.partition = "source";
+    return;
+  }
+  destination.partition = "expression";
+  destination.partition_expression = reader.expression("partition");
+}
+
+void read_acks(Reader& reader, DestinationSpec& destination, Delivery delivery) {
+  if (!reader.has("acks")) return;
+  switch (delivery) {
+    case Delivery::exactly_once:
+      static_cast<void>(reader.scalar("acks"));
+      reader.wrong("acks",
+                   "cannot be chosen under `delivery: exactly_once`: a transaction needs the answer of all in-sync "
+                   "replicas, and has it; remove `acks`, or choose another delivery");
+      return;
+    case Delivery::fire_and_forget:
+      if (reader.choice("acks", {"0"}, "0") == "0") destination.acks = "0";
+      return;
+    case Delivery::at_least_once:
+    case Delivery::sync:
+      // 0 would promise what nobody has confirmed; that is what fire_and_forget is for.
+      destination.acks = reader.choice("acks", {"all", "1"}, "all");
+      return;
+  }
+}
+
+}  // namespace
+
+void read_destinations(Reader& top, Parsing& parsing) {
+  for (const NamedNode& named : named_nodes(top, "destinations", "destination", true)) {
+    Reader reader(*named.node, fmt::format("destination `{}`", named.name), parsing.diagnostics);
+    DestinationSpec destination;
+    destination.name = named.name;
+    destination.position = named.position;
+    destination.from = read_inputs(reader);
+    destination.topic = read_topic(reader, true);
+    read_key(reader, destination);
+    read_partition(reader, destination);
+    destination.compression = reader.choice("compression", {"none", "gzip", "snappy", "lz4", "zstd"}, "none");
+    read_acks(reader, destination, parsing.spec.delivery);
+    destination.on_error = read_on_error(reader);
+    reader.finish();
+    parsing.spec.destinations.push_back(std::move(destination));
+  }
+}
+
+void read_dead_letters(Reader& top, Parsing& parsing) {
+  DeadLettersSpec& spec = parsing.spec.dead_letters;
+  const Node* node = top.get("dead_letters");
+  if (node == nullptr) return;
+  Reader reader(*node, "dead_letters", parsing.diagnostics);
+  spec.position = node->position;
+  spec.topic = read_topic(reader, false);
+  if (const Node* threshold = reader.get("threshold"); threshold != nullptr) {
+    Reader limits(*threshold, "dead_letters.threshold", parsing.diagnostics);
+    ThresholdSpec read;
+    if (limits.get("percent", true) != nullptr) read.percent = limits.number("percent", 0.0001, 100).value_or(100);
+    if (limits.get("over", true) != nullptr)
+      read.over_ms = limits.duration_ms("over", 1'000, 7 * 86'400'000).value_or(1'000);
+    static_cast<void>(limits.choice("then", {"stop"}, "stop"));
+    limits.finish();
+    spec.threshold = read;
+  }
+  reader.finish();
+}
+
+}  // namespace millrace::config
