@@ -99,15 +99,22 @@ KafkaResult<std::map<std::string, TopicFacts>> Admin::topics(const std::vector<s
   return facts;
 }
 
-KafkaResult<std::map<std::string, std::string>> Admin::topic_ids(const std::vector<std::string>& names,
-                                                                 int timeout_ms) {
+KafkaResult<EventHandle> Admin::describe(const std::vector<std::string>& names, bool rights, int timeout_ms) {
   std::vector<const char*> pointers;
   for (const std::string& name : names) pointers.push_back(name.c_str());
   TopicCollectionHandle collection(rd_kafka_TopicCollection_of_topic_names(pointers.data(), pointers.size()));
   QueueHandle queue(rd_kafka_queue_new(client_.get()));
   const AdminOptionsHandle how = options(RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, timeout_ms);
+  if (rights) {
+    static_cast<void>(take_error(rd_kafka_AdminOptions_set_include_authorized_operations(how.get(), 1)));
+  }
   rd_kafka_DescribeTopics(client_.get(), collection.get(), how.get(), queue.get());
-  KafkaResult<EventHandle> event = wait(queue.get(), timeout_ms);
+  return wait(queue.get(), timeout_ms);
+}
+
+KafkaResult<std::map<std::string, std::string>> Admin::topic_ids(const std::vector<std::string>& names,
+                                                                 int timeout_ms) {
+  KafkaResult<EventHandle> event = describe(names, false, timeout_ms);
   if (!event) return tl::make_unexpected(std::move(event).error());
   std::map<std::string, std::string> ids;
   size_t count = 0;
@@ -121,6 +128,27 @@ KafkaResult<std::map<std::string, std::string>> Admin::topic_ids(const std::vect
     ids[rd_kafka_TopicDescription_name(topics[i])] = rd_kafka_Uuid_base64str(id);
   }
   return ids;
+}
+
+KafkaResult<std::map<std::string, TopicRights>> Admin::topic_rights(const std::vector<std::string>& names,
+                                                                    int timeout_ms) {
+  KafkaResult<EventHandle> event = describe(names, true, timeout_ms);
+  if (!event) return tl::make_unexpected(std::move(event).error());
+  std::map<std::string, TopicRights> rights;
+  size_t count = 0;
+  const rd_kafka_TopicDescription_t** topics =
+      rd_kafka_DescribeTopics_result_topics(rd_kafka_event_DescribeTopics_result(event->get()), &count);
+  for (size_t i = 0; i < count; ++i) {
+    size_t operations = 0;
+    const rd_kafka_AclOperation_t* allowed = rd_kafka_TopicDescription_authorized_operations(topics[i], &operations);
+    if (allowed == nullptr) continue;
+    TopicRights& right = rights[rd_kafka_TopicDescription_name(topics[i])];
+    for (size_t o = 0; o < operations; ++o) {
+      if (allowed[o] == RD_KAFKA_ACL_OPERATION_READ || allowed[o] == RD_KAFKA_ACL_OPERATION_ALL) right.read = true;
+      if (allowed[o] == RD_KAFKA_ACL_OPERATION_WRITE || allowed[o] == RD_KAFKA_ACL_OPERATION_ALL) right.write = true;
+    }
+  }
+  return rights;
 }
 
 namespace {

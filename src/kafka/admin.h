@@ -26,6 +26,11 @@ struct TopicFacts {
   int32_t leaderless = 0;  // partitions without a leader
 };
 
+struct TopicRights {
+  bool read = false;
+  bool write = false;
+};
+
 // What of a topic's settings concerns who writes to it, and how long a reader has.
 struct TopicSettings {
   KafkaError error;  // no right to see them
@@ -62,6 +67,9 @@ class Admin {
   // Ids; topics that have none known are left out.
   KafkaResult<std::map<std::string, std::string>> topic_ids(const std::vector<std::string>& names, int timeout_ms);
 
+  // What we may do with topics; those that the brokers tell nothing of are left out.
+  KafkaResult<std::map<std::string, TopicRights>> topic_rights(const std::vector<std::string>& names, int timeout_ms);
+
   KafkaResult<std::map<std::string, TopicSettings>> topic_settings(const std::vector<std::string>& names,
                                                                    int timeout_ms);
 
@@ -76,6 +84,7 @@ class Admin {
 
  private:
   Admin() = default;
+  KafkaResult<EventHandle> describe(const std::vector<std::string>& names, bool rights, int timeout_ms);
   // Waits for the answer to a request; null with the error when there is none.
   KafkaResult<EventHandle> wait(rd_kafka_queue_t* queue, int timeout_ms);
   AdminOptionsHandle options(rd_kafka_admin_op_t operation, int timeout_ms) const;

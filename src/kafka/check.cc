@@ -1,0 +1,162 @@
+// `millrace check --connect`: what the brokers say to a configuration before it runs.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "base/text.h"
+#include "kafka/admin.h"
+#include "kafka/deadline.h"
+#include "kafka/edge.h"
+#include "kafka/partition_list.h"
+#include "kafka/producer.h"
+#include "kafka/version.h"
+
+namespace millrace {
+
+namespace {
+
+using Level = Finding::Level;
+
+class ConnectCheck {
+ public:
+  ConnectCheck(const EdgeSettings& settings, const Clock& clock, int64_t deadline_ms)
+      : settings_(settings), deadline_(clock, deadline_ms) {}
+
+  std::vector<Finding> run() {
+    const Result<void> version = check_rdkafka_version();
+    add(version ? Level::ok : Level::error,
+        version ? "librdkafka " + rdkafka_version_text() : std::string(version.error().what));
+    Result<std::unique_ptr<Admin>> admin = Admin::create(settings_);
+    if (!admin) {
+      add(Level::error, admin.error().what);
+      return std::move(findings_);
+    }
+    admin_ = std::move(*admin);
+    if (!look_at_topics()) return std::move(findings_);
+    look_at_rights();
+    look_at_destinations();
+    look_at_group();
+    if (settings_.delivery == Delivery::exactly_once) look_at_transactions();
+    return std::move(findings_);
+  }
+
+ private:
+  void add(Level level, std::string what) { findings_.push_back(Finding{level, std::move(what)}); }
+  [[nodiscard]] int timeout() const { return deadline_.timeout(settings_.times.admin_request_ms); }
+
+  // False: no broker answers.
+  bool look_at_topics() {
+    for (const SourceSettings& source : settings_.sources) {
+      source_topics_.insert(source.topics.begin(), source.topics.end());
+    }
+    for (const DestinationSettings& destination : settings_.destinations) written_.insert(destination.topic);
+    std::vector<std::string> names(source_topics_.begin(), source_topics_.end());
+    names.insert(names.end(), written_.begin(), written_.end());
+    const KafkaResult<std::map<std::string, TopicFacts>> facts = admin_->topics(names, timeout());
+    if (!facts) {
+      add(Level::error, "no broker answers: " + facts.error().text);
+      return false;
+    }
+    int64_t partitions = 0;
+    for (const std::string& name : names) {
+      const TopicFacts& fact = facts->at(name);
+      const char* role = source_topics_.contains(name) ? "source" : "destination";
+      if (!fact.error.ok()) {
+        add(Level::error, fmt::format("{} topic {}: {}", role, name, fact.error.text));
+        continue;
+      }
+      there_.push_back(name);
+      if (source_topics_.contains(name)) partitions += fact.partitions;
+      if (fact.leaderless > 0) {
+        add(Level::warning, fmt::format("{} topic {}: {} of {} partitions have no leader", role, name, fact.leaderless,
+                                        fact.partitions));
+      } else {
+        add(Level::ok, fmt::format("{} topic {}: {} partitions", role, name, fact.partitions));
+      }
+    }
+    const Result<FetchLimits> limits = divide_prefetch(settings_.prefetch_bytes, partitions);
+    if (!limits) add(Level::error, limits.error().what);
+    return true;
+  }
+
+  void look_at_rights() {
+    if (there_.empty()) return;
+    const KafkaResult<std::map<std::string, TopicRights>> rights = admin_->topic_rights(there_, timeout());
+    if (!rights) {
+      add(Level::warning, "rights cannot be seen: " + rights.error().text);
+      return;
+    }
+    for (const auto& [name, right] : *rights) {
+      if (source_topics_.contains(name) && !right.read) add(Level::error, "no right to read topic " + name);
+      if (written_.contains(name) && !right.write) add(Level::error, "no right to write topic " + name);
+    }
+  }
+
+  void look_at_destinations() {
+    std::vector<std::string> names;
+    for (const std::string& name : there_) {
+      if (written_.contains(name)) names.push_back(name);
+    }
+    const KafkaResult<std::map<std::string, TopicSettings>> all = admin_->topic_settings(names, timeout());
+    if (!all) {
+      add(Level::warning, "settings of destinations cannot be seen: " + all.error().text);
+      return;
+    }
+    for (const auto& [name, settings] : *all) {
+      if (!settings.error.ok()) {
+        add(Level::warning, fmt::format("settings of topic {} cannot be seen: {}", name, settings.error.text));
+        continue;
+      }
+      add(Level::ok,
+          fmt::format("destination topic {}: max.message.bytes {}{}", name, format_bytes(settings.max_message_bytes),
+                      settings.compacted ? ", compacted (records without a key are refused)" : ""));
+    }
+  }
+
+  // Asks for an offset without joining.
+  void look_at_group() {
+    Result<ConfHandle> conf = consumer_conf(settings_, FetchLimits{64 << 10, 1 << 20, 128});
+    if (!conf) return add(Level::error, conf.error().what);
+    std::array<char, 512> text{};
+    ClientHandle consumer(rd_kafka_new(RD_KAFKA_CONSUMER, conf->get(), text.data(), text.size()));
+    if (!consumer) return add(Level::error, text.data());
+    conf->release();  // the client has it now
+    std::vector<TopicPartition> partitions;
+    for (const std::string& name : there_) {
+      if (source_topics_.contains(name)) partitions.push_back(TopicPartition{name, 0});
+    }
+    const PartitionListHandle list = list_of(partitions);
+    KafkaError error = error_of(rd_kafka_committed(consumer.get(), list.get(), timeout()));
+    for (int i = 0; error.ok() && i < list->cnt; ++i) error = error_of(list->elems[i].err);
+    if (error.ok()) return add(Level::ok, "group " + settings_.group + ": offsets can be read");
+    add(Level::error, fmt::format("group {}: {}", settings_.group, error.text));
+  }
+
+  void look_at_transactions() {
+    ProducerKind kind;
+    kind.transactional_id = fmt::format("{}.{}.check", settings_.transactional_id_prefix, settings_.instance);
+    Result<std::unique_ptr<Producer>> producer = Producer::create(settings_, kind);
+    if (!producer) return add(Level::error, producer.error().what);
+    const KafkaError error = (*producer)->init_transactions(timeout());
+    if (error.ok()) return add(Level::ok, "transactions: id " + kind.transactional_id + " can be initialised");
+    add(Level::error, fmt::format("transactions: id {}: {}", kind.transactional_id, error.text));
+  }
+
+  const EdgeSettings& settings_;
+  const Deadline deadline_;
+  std::unique_ptr<Admin> admin_;
+  std::set<std::string> source_topics_;
+  std::set<std::string> written_;
+  std::vector<std::string> there_;
+  std::vector<Finding> findings_;
+};
+
+}  // namespace
+
+std::vector<Finding> connect_check(const EdgeSettings& settings, const Clock& clock, int64_t deadline_ms) {
+  return ConnectCheck(settings, clock, deadline_ms).run();
+}
+
+}  // namespace millrace

@@ -1,0 +1,167 @@
+#include "kafka/clerk.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/log.h"
+#include "kafka/deadline.h"
+
+namespace millrace {
+
+namespace {
+constexpr int64_t kTroubledMs = 1000;  // between two tries while something is amiss
+constexpr int kLowEvery = 10;          // the first offsets are asked this much more rarely than the last ones
+}  // namespace
+
+void Clerk::start() {
+  thread_ = Thread("clerk", [this] { run(); });
+}
+
+void Clerk::stop() {
+  stopping_ = true;
+  shared_.clerk_wake.notify();
+  if (thread_.joinable()) thread_.join();
+}
+
+std::map<std::string, TopicFacts> Clerk::sources() const {
+  MutexLock lock(mutex_);
+  return sources_;
+}
+
+int64_t Clerk::partitions_of_sources() const {
+  MutexLock lock(mutex_);
+  int64_t count = 0;
+  for (const auto& [name, facts] : sources_) count += facts.partitions;
+  return count;
+}
+
+KafkaError Clerk::trouble() const {
+  MutexLock lock(mutex_);
+  return trouble_;
+}
+
+void Clerk::run() {
+  int64_t topics_due = 0;
+  int64_t ends_due = 0;
+  int rounds = 0;
+  while (!stopping_) {
+    const int64_t now = shared_.clock.mono_ms();
+    if (now >= topics_due) {
+      const bool well = ask_topics();
+      topics_due = shared_.clock.mono_ms() + (well ? shared_.settings.times.metadata_ms : kTroubledMs);
+    }
+    if (now >= ends_due && !stopping_) {
+      ask_ends(rounds++ % kLowEvery == 0);
+      ends_due = shared_.clock.mono_ms() + shared_.settings.times.lag_ms;
+    }
+    const int64_t next = std::min(topics_due, ends_due) - shared_.clock.mono_ms();
+    // Not twice within a moment, however often it is asked for.
+    if (shared_.clerk_wake.wait(std::max<int64_t>(next, 1))) {
+      topics_due = std::min(topics_due, shared_.clock.mono_ms() + 50);
+    }
+  }
+}
+
+bool Clerk::ask_topics() {
+  std::set<std::string> names;
+  for (const SourceSettings& source : shared_.settings.sources)
+    names.insert(source.topics.begin(), source.topics.end());
+  for (const DestinationSettings& destination : shared_.settings.destinations) names.insert(destination.topic);
+  const int timeout = static_cast<int>(shared_.settings.times.admin_request_ms);
+  KafkaResult<std::map<std::string, TopicFacts>> facts =
+      shared_.admin->topics(std::vector<std::string>(names.begin(), names.end()), timeout);
+  if (!facts) {
+    MutexLock lock(mutex_);
+    if (trouble_.text != facts.error().text) log_warn("brokers", "asking for topics: {}", facts.error().text);
+    trouble_ = std::move(facts).error();
+    return false;
+  }
+  bool well = true;
+  for (const auto& [name, fact] : *facts) {
+    std::string state = fact.error.text;
+    if (state.empty() && fact.leaderless > 0) state = fmt::format("{} partitions have no leader", fact.leaderless);
+    well = well && state.empty();
+    std::string& said = said_[name];
+    if (said != state) {
+      if (state.empty()) {
+        log_info("topics", "topic {}: usable again", name);
+      } else {
+        log_warn("topics", "topic {}: {}", name, state);
+      }
+      said = state;
+    }
+  }
+  {
+    MutexLock lock(mutex_);
+    trouble_ = {};
+    for (const SourceSettings& source : shared_.settings.sources) {
+      for (const std::string& topic : source.topics) {
+        TopicFacts fact = (*facts)[topic];
+        // A topic that cannot be seen now has kept its partitions as far as memory is concerned.
+        if (!fact.error.ok()) fact.partitions = sources_[topic].partitions;
+        sources_[topic] = std::move(fact);
+      }
+    }
+  }
+  publish_destinations(*facts);
+  return well;
+}
+
+void Clerk::publish_destinations(const std::map<std::string, TopicFacts>& facts) {
+  std::vector<std::string> there;
+  for (size_t i = 0; i < shared_.destinations.size(); ++i) {
+    const std::string& topic = shared_.destinations.topic(i);
+    if (facts.at(topic).error.ok()) there.push_back(topic);
+  }
+  std::map<std::string, TopicSettings> settings;
+  KafkaResult<std::map<std::string, TopicSettings>> asked =
+      shared_.admin->topic_settings(there, static_cast<int>(shared_.settings.times.admin_request_ms));
+  if (asked) settings = std::move(*asked);
+  const std::shared_ptr<const LimitsList> before = shared_.destinations.limits();
+  LimitsList limits = *before;
+  for (size_t i = 0; i < limits.size(); ++i) {
+    const std::string& topic = shared_.destinations.topic(i);
+    const TopicFacts& fact = facts.at(topic);
+    DestinationLimits& limit = limits[i];
+    limit.state.clear();
+    limit.reachable = fact.error.ok();
+    if (fact.error.ok()) {
+      limit.partitions = fact.partitions;
+      if (fact.leaderless > 0) limit.state = fmt::format("{} partitions have no leader", fact.leaderless);
+    } else {
+      limit.state = fact.error.text;
+    }
+    const auto at = settings.find(topic);
+    // No right to see the settings: the brokers' defaults are assumed.
+    if (at == settings.end() || !at->second.error.ok()) continue;
+    limit.max_message_bytes = at->second.max_message_bytes;
+    limit.compacted = at->second.compacted;
+    limit.timestamp_before_max_ms = at->second.timestamp_before_max_ms;
+    limit.timestamp_after_max_ms = at->second.timestamp_after_max_ms;
+  }
+  shared_.destinations.publish(std::move(limits));
+}
+
+void Clerk::ask_ends(bool low_too) {
+  const std::vector<PartitionTable::StatePointer> states = shared_.partitions.all();
+  if (states.empty()) return;
+  const int timeout = static_cast<int>(shared_.settings.times.admin_request_ms);
+  for (const int64_t at : {OffsetQuestion::kLatest, OffsetQuestion::kEarliest}) {
+    // A partition that was just assigned has no low mark yet.
+    std::map<TopicPartition, OffsetQuestion> questions;
+    for (const auto& state : states) {
+      if (at == OffsetQuestion::kLatest || low_too || state->low < 0) questions[state->partition] = OffsetQuestion{at};
+    }
+    const KafkaResult<std::map<TopicPartition, OffsetAnswer>> answers = shared_.admin->offsets(questions, timeout);
+    if (!answers) return;
+    for (const auto& state : states) {
+      const auto found = answers->find(state->partition);
+      if (found == answers->end() || !found->second.error.ok()) continue;
+      (at == OffsetQuestion::kLatest ? state->end : state->low) = found->second.offset;
+    }
+  }
+}
+
+}  // namespace millrace

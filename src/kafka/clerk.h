@@ -1,0 +1,46 @@
+// Clerk: asks the brokers, again and again, what others want to know without waiting: the settings of destinations, the
+// partitions of sources, the ends of the assigned partitions. Owns its thread.
+//
+// Owned by the edge. start and stop by its owner; the rest by any thread.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <string>
+
+#include "base/thread.h"
+#include "kafka/shared.h"
+
+namespace millrace {
+
+class Clerk {
+ public:
+  explicit Clerk(EdgeShared& shared) : shared_(shared) {}
+  ~Clerk() { stop(); }
+
+  void start();
+  void stop();
+
+  // Of the source topics; empty until the brokers have been asked with success.
+  [[nodiscard]] std::map<std::string, TopicFacts> sources() const;
+  [[nodiscard]] int64_t partitions_of_sources() const;
+
+  // Why the brokers do not answer; Ok when they do.
+  [[nodiscard]] KafkaError trouble() const;
+
+ private:
+  void run();
+  bool ask_topics();
+  void publish_destinations(const std::map<std::string, TopicFacts>& facts);
+  void ask_ends(bool low_too);
+
+  EdgeShared& shared_;
+  mutable Mutex mutex_;
+  std::map<std::string, TopicFacts> sources_ GUARDED_BY(mutex_);
+  KafkaError trouble_ GUARDED_BY(mutex_);
+  std::map<std::string, std::string> said_;  // the state of each topic that was last logged; the thread's own
+  std::atomic<bool> stopping_{false};
+  Thread thread_;
+};
+
+}  // namespace millrace

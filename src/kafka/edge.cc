@@ -1,0 +1,148 @@
+#include "kafka/edge.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "kafka/at_least_once_broker.h"
+#include "kafka/clerk.h"
+#include "kafka/deadline.h"
+#include "kafka/group.h"
+#include "kafka/shared.h"
+#include "kafka/transactional_broker.h"
+#include "kafka/version.h"
+
+namespace millrace {
+
+class Edge::Impl {
+ public:
+  Impl(EdgeSettings settings, const Clock& clock)
+      : shared_(std::move(settings), clock), clerk_(shared_), group_(shared_, clerk_) {}
+
+  Result<void> open() {
+    TRY(check_rdkafka_version());
+    // Every configuration is tried once, so that a refused setting is known before anything starts.
+    FetchLimits limits{64 << 10, 1 << 20, 128};
+    TRY(consumer_conf(shared_.settings, limits));
+    ProducerKind kind;
+    kind.delivery = shared_.settings.delivery;
+    kind.transactional_id = transactional_id(shared_.settings, 0, 0);
+    TRY(producer_conf(shared_.settings, kind));
+    TRY_ASSIGN(shared_.admin, Admin::create(shared_.settings));
+    // More of them than ever before: written before the first one writes. Fewer: when their ids have been ended.
+    const int before = shared_.state_files.workers().value_or(0);
+    if (shared_.settings.workers > before) TRY(shared_.state_files.write_workers(shared_.settings.workers));
+    return {};
+  }
+
+  // Members are destroyed in the reverse of this order: the group before the clerk before what they share.
+  EdgeShared shared_;
+  Clerk clerk_;
+  Group group_;
+  bool clerk_started_ = false;
+  bool running_ = false;
+  bool abandoned_ = false;  // the group's thread did not end and still uses all this
+};
+
+Edge::Edge(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Edge::~Edge() {
+  constexpr int64_t kLastStopMs = 10'000;
+  if (impl_->running_) stop(kLastStopMs);
+  if (impl_->abandoned_) static_cast<void>(impl_.release());
+}
+
+Result<std::unique_ptr<Edge>> Edge::create(EdgeSettings settings, const Clock& clock) {
+  auto impl = std::make_unique<Impl>(std::move(settings), clock);
+  TRY(impl->open());
+  return std::unique_ptr<Edge>(new Edge(std::move(impl)));
+}
+
+std::unique_ptr<Broker> Edge::make_broker(int worker) {
+  // The brokers' limits are asked for from here on: workers start before the group does.
+  if (!impl_->clerk_started_) impl_->clerk_.start();
+  impl_->clerk_started_ = true;
+  if (impl_->shared_.settings.delivery == Delivery::exactly_once) {
+    return std::make_unique<TransactionalBroker>(impl_->shared_, worker);
+  }
+  return std::make_unique<AtLeastOnceBroker>(impl_->shared_, worker);
+}
+
+void Edge::run(PartitionOwner& owner) {
+  if (!impl_->clerk_started_) impl_->clerk_.start();
+  impl_->clerk_started_ = true;
+  impl_->running_ = true;
+  impl_->group_.run(owner);
+}
+
+std::optional<Error> Edge::failure() const {
+  return impl_->shared_.failure.get();
+}
+
+EdgeSnapshot Edge::snapshot() const {
+  EdgeSnapshot snapshot;
+  const GroupView view = impl_->group_.view();
+  snapshot.state = view.state;
+  snapshot.trouble = view.trouble;
+  if (snapshot.trouble.empty()) snapshot.trouble = impl_->clerk_.trouble().text;
+  snapshot.member_id = view.member_id;
+  snapshot.generation = view.generation;
+  snapshot.subscribed = view.subscribed;
+  snapshot.ever_assigned = view.ever_assigned;
+  snapshot.last_turn_ms = impl_->group_.last_turn_ms();
+  snapshot.partitions_of_sources = impl_->clerk_.partitions_of_sources();
+  for (const PartitionTable::StatePointer& state : impl_->shared_.partitions.all()) {
+    PartitionSnapshot partition;
+    partition.partition = state->partition;
+    partition.source = state->source;
+    partition.position = state->position;
+    partition.committed = state->committed;
+    partition.low = state->low;
+    partition.end = state->end;
+    if (partition.end >= 0 && partition.committed >= 0) {
+      partition.lag = std::max<int64_t>(partition.end - partition.committed, 0);
+    }
+    snapshot.partitions.push_back(std::move(partition));
+  }
+  for (const auto& [name, why] : view.stopped) {
+    const auto at = std::find_if(snapshot.partitions.begin(), snapshot.partitions.end(),
+                                 [&](const PartitionSnapshot& partition) { return partition.partition == name; });
+    PartitionSnapshot& partition = at == snapshot.partitions.end() ? snapshot.partitions.emplace_back() : *at;
+    partition.partition = name;
+    partition.stopped = why;
+  }
+  snapshot.brokers = impl_->group_.brokers();
+  const std::shared_ptr<const LimitsList> limits = impl_->shared_.destinations.limits();
+  for (size_t i = 0; i < limits->size(); ++i) {
+    snapshot.destinations.push_back(DestinationSnapshot{impl_->shared_.destinations.topic(i), (*limits)[i]});
+  }
+  snapshot.counters.rebalances = view.rebalances;
+  snapshot.counters.partitions_lost = view.partitions_lost;
+  snapshot.counters.revokes_overdue = view.revokes_overdue;
+  snapshot.counters.data_losses = view.data_losses;
+  snapshot.counters.offsets_skipped = view.offsets_skipped;
+  snapshot.counters.outcomes_unknown = impl_->shared_.outcomes_unknown;
+  snapshot.counters.producers_discarded = impl_->shared_.reaper.discarded();
+  snapshot.counters.producers_outstanding = impl_->shared_.reaper.outstanding();
+  return snapshot;
+}
+
+// Order: held messages first (the consumer's destroy would wait for them), then the group, then the rest.
+EdgeStop Edge::stop(int64_t deadline_ms) {
+  const Deadline deadline(impl_->shared_.clock, deadline_ms);
+  EdgeStop stop;
+  const bool free = impl_->shared_.reaper.drain(std::max<int64_t>(deadline.left_ms() / 2, 1));
+  if (!free) stop.what = "a discarded producer is not destroyed yet; its batch stays in memory";
+  const bool left = impl_->group_.stop(deadline.left_ms(), free);
+  if (!left && stop.what.empty()) stop.what = "the consumer did not close in time";
+  impl_->running_ = false;
+  stop.complete = free && left;
+  if (stop.complete) {
+    impl_->clerk_.stop();
+  } else {
+    impl_->abandoned_ = true;
+  }
+  return stop;
+}
+
+}  // namespace millrace

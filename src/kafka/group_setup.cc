@@ -1,0 +1,312 @@
+// The consumer from its making to its end; the loop between stands in group.cc.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "kafka/deadline.h"
+#include "kafka/group.h"
+#include "kafka/partition_list.h"
+#include "kafka/transactional_broker.h"
+
+namespace millrace {
+
+namespace {
+
+constexpr int64_t kRefusedMs = 30'000;
+constexpr int64_t kSetupPauseMs = 50;
+constexpr int64_t kFenceMs = 5'000;
+
+bool is_refusal(rd_kafka_resp_err_t code) {
+  switch (code) {
+    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+      return true;
+    default:
+      return is_authentication(code);
+  }
+}
+
+}  // namespace
+
+std::string_view to_string(GroupState state) {
+  switch (state) {
+    case GroupState::starting:
+      return "starting";
+    case GroupState::waiting_for_workers:
+      return "waiting_for_workers";
+    case GroupState::joining:
+      return "joining";
+    case GroupState::steady:
+      return "steady";
+    case GroupState::rebalancing:
+      return "rebalancing";
+    case GroupState::closing:
+      return "closing";
+    case GroupState::closed:
+      return "closed";
+  }
+  return "starting";
+}
+
+Group::~Group() {
+  stop(0, false);
+}
+
+void Group::run(PartitionOwner& owner) {
+  owner_ = &owner;
+  last_turn_ms_ = shared_.clock.mono_ms();
+  thread_ = Thread("group", [this] { thread_main(); });
+}
+
+bool Group::stop(int64_t timeout_ms, bool free) {
+  if (!thread_.joinable()) return true;
+  free_ = free;
+  stopping_ = true;
+  wake_.notify();
+  const Deadline deadline(shared_.clock, timeout_ms);
+  while (!done_ && !deadline.over()) done_wake_.wait(deadline.left_ms());
+  if (!done_) {
+    thread_.abandon();
+    return false;
+  }
+  thread_.join();
+  return free;
+}
+
+void Group::thread_main() {
+  resolver_ = std::make_unique<Resolver>(shared_);
+  if (prepare()) {
+    subscribe();
+    while (!stopping_) turn();
+  }
+  close();
+  done_ = true;
+  done_wake_.notify();
+}
+
+// What must be known or done before the group is joined. False: asked to stop.
+bool Group::prepare() {
+  bool old_workers_ended = false;
+  while (!stopping_) {
+    last_turn_ms_ = shared_.clock.mono_ms();
+    const KafkaError trouble = clerk_.trouble();
+    if (!trouble.ok()) {
+      complain(trouble);
+    } else if (!consumer_ && clerk_.partitions_of_sources() > 0) {
+      clear_complaint();
+      if (!make_consumer()) return false;
+    } else if (!consumer_ && !clerk_.sources().empty()) {
+      // Every source topic is missing or not ours to see.
+      const std::map<std::string, TopicFacts> sources = clerk_.sources();
+      KafkaError error = sources.begin()->second.error;
+      error.text = fmt::format("source topic {}: {}", sources.begin()->first, error.text);
+      complain(error);
+    }
+    judge_refusal();
+    if (consumer_) {
+      set_state(GroupState::waiting_for_workers);
+      if (!old_workers_ended) old_workers_ended = end_old_workers();
+      if (old_workers_ended && shared_.brokers_started >= shared_.settings.workers) return true;
+    }
+    wake_.wait(kSetupPauseMs);
+  }
+  return false;
+}
+
+// Transactional ids of workers that are no more are initialised once, which ends what they left open.
+bool Group::end_old_workers() {
+  const int workers = shared_.settings.workers;
+  const int before = shared_.state_files.workers().value_or(workers);
+  if (shared_.settings.delivery == Delivery::exactly_once) {
+    for (int worker = workers; worker < before && !stopping_; ++worker) {
+      // Nothing is assigned yet, so nothing waits for this thread.
+      if (BrokerResult<void> done = fence_worker(shared_, worker, kFenceMs); !done) {
+        KafkaError error = error_of(RD_KAFKA_RESP_ERR__TIMED_OUT);
+        error.text = fmt::format("ending what worker {} of an earlier run left open: {}", worker, done.error().what);
+        complain(error);
+        return false;
+      }
+      log_info("start", "ended what worker {} of an earlier run may have left open", worker);
+    }
+  }
+  if (stopping_) return false;
+  if (Result<void> written = shared_.state_files.write_workers(workers); !written) {
+    log_error("state", "{}", written.error().what);
+  }
+  return true;
+}
+
+bool Group::make_consumer() {
+  const int64_t partitions = clerk_.partitions_of_sources();
+  Result<FetchLimits> limits = divide_prefetch(shared_.settings.prefetch_bytes, partitions);
+  if (!limits) {
+    shared_.failure.set(std::move(limits).error());
+    return false;
+  }
+  Result<ConfHandle> conf = consumer_conf(shared_.settings, *limits);
+  if (!conf) {
+    shared_.failure.set(std::move(conf).error());
+    return false;
+  }
+  rd_kafka_conf_set_opaque(conf->get(), this);
+  rd_kafka_conf_set_rebalance_cb(conf->get(), on_rebalance);
+  rd_kafka_conf_set_error_cb(conf->get(), on_error);
+  rd_kafka_conf_interceptor_add_on_new(conf->get(), "millrace", on_new, this);
+  std::array<char, 512> text{};
+  rd_kafka_t* client = rd_kafka_new(RD_KAFKA_CONSUMER, conf->get(), text.data(), text.size());
+  if (client == nullptr) {
+    shared_.failure.set(
+        Error{Remedy::fix_config, std::string("creating the consumer: ") + text.data(), ExitCode::config});
+    return false;
+  }
+  conf->release();  // the client has it now
+  consumer_.reset(client);
+  rd_kafka_poll_set_consumer(client);
+  shared_.consumer = client;
+  log_info("group", "consumer for {} partitions: {} for each fetched ahead", partitions,
+           format_bytes(limits->partition_bytes));
+  return true;
+}
+
+void Group::subscribe() {
+  std::vector<TopicPartition> topics;
+  for (const SourceSettings& source : shared_.settings.sources) {
+    for (const std::string& topic : source.topics) topics.push_back(TopicPartition{topic, RD_KAFKA_PARTITION_UA});
+  }
+  const PartitionListHandle list = list_of(topics);
+  const KafkaError error = error_of(rd_kafka_subscribe(consumer_.get(), list.get()));
+  if (!error.ok()) {
+    shared_.failure.set(Error{Remedy::stop, "subscribing: " + error.text, ExitCode::internal});
+    return;
+  }
+  set_state(GroupState::joining);
+  MutexLock lock(mutex_);
+  view_.subscribed = true;
+}
+
+// The workers are empty by now, so partitions can be given back at once.
+void Group::close() {
+  set_state(GroupState::closing);
+  closing_ = true;
+  resolver_->stop();
+  events_.clear();
+  if (consumer_) {
+    rd_kafka_consumer_close(consumer_.get());
+    if (free_) {
+      shared_.consumer = nullptr;
+      consumer_.reset();
+    } else {
+      // With one message held, destroy would block for ever.
+      static_cast<void>(consumer_.release());
+    }
+  }
+  set_state(GroupState::closed);
+}
+
+void Group::on_rebalance(rd_kafka_t* client, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t* list,
+                         void* opaque) {
+  auto* self = static_cast<Group*>(opaque);
+  if (self->closing_) {
+    const char* protocol = rd_kafka_rebalance_protocol(client);
+    if (protocol != nullptr && std::string_view(protocol) == "COOPERATIVE") {
+      static_cast<void>(take_error(rd_kafka_incremental_unassign(client, list_of(self->assigned_).get())));
+      self->assigned_.clear();
+    } else {
+      rd_kafka_assign(client, nullptr);
+    }
+    return;
+  }
+  if (code != RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS && code != RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
+    self->complain(error_of(code));
+    return;
+  }
+  self->events_.push_back(Event{code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS, partitions_of(list)});
+}
+
+void Group::on_error(rd_kafka_t* client, int code, const char* reason, void* opaque) {
+  auto* self = static_cast<Group*>(opaque);
+  KafkaError error = error_of(static_cast<rd_kafka_resp_err_t>(code));
+  error.text = escape_for_log(reason != nullptr ? reason : "", 512);
+  if (error.code == RD_KAFKA_RESP_ERR__FATAL) {
+    std::array<char, 512> text{};
+    error = error_of(rd_kafka_fatal_error(client, text.data(), text.size()));
+    error.fatal = true;
+    error.text = escape_for_log(text.data(), 512);
+    // With static membership: another instance runs under our name.
+    const bool fenced = error.code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID;
+    self->shared_.failure.set(
+        Error{Remedy::stop, "the group: " + error.text, fenced ? ExitCode::fenced : ExitCode::internal});
+  }
+  self->complain(error);
+}
+
+rd_kafka_resp_err_t Group::on_new(rd_kafka_t* client, const rd_kafka_conf_t* /*conf*/, void* opaque, char* /*text*/,
+                                  size_t /*text_size*/) {
+  return rd_kafka_interceptor_add_on_broker_state_change(client, "millrace", on_broker_state, opaque);
+}
+
+// On librdkafka's threads.
+rd_kafka_resp_err_t Group::on_broker_state(rd_kafka_t* /*client*/, int32_t id, const char* /*protocol*/,
+                                           const char* name, int port, const char* state, void* opaque) {
+  auto* self = static_cast<Group*>(opaque);
+  // Bootstrap connections and the coordinator's have no number of their own.
+  if (id < 0) return RD_KAFKA_RESP_ERR_NO_ERROR;
+  MutexLock lock(self->mutex_);
+  self->brokers_[id] = BrokerSnapshot{id, fmt::format("{}:{}", name, port), state};
+  return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+// Remembers and shows what is amiss; says it when it is new.
+void Group::complain(const KafkaError& error) {
+  // "All brokers down" follows an authentication failure; the first says more.
+  if (error.code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && is_authentication(complaint_.code)) return;
+  const bool news = complaint_.code != error.code;
+  complaint_ = error;
+  if (is_refusal(error.code) && refused_since_ms_ < 0) refused_since_ms_ = shared_.clock.mono_ms();
+  if (!is_refusal(error.code) && !is_silence(error.code)) refused_since_ms_ = -1;
+  if (news) log_warn("group", "{} ({})", error.text, rd_kafka_err2name(error.code));
+  MutexLock lock(mutex_);
+  view_.trouble = error.text;
+}
+
+void Group::clear_complaint() {
+  if (complaint_.ok()) return;
+  complaint_ = {};
+  refused_since_ms_ = -1;
+  MutexLock lock(mutex_);
+  view_.trouble.clear();
+}
+
+// A refusal that lasts from the start is a matter of the set-up, not a state that heals.
+void Group::judge_refusal() {
+  if (refused_since_ms_ < 0 || shared_.clock.mono_ms() - refused_since_ms_ < kRefusedMs) return;
+  if (view().ever_assigned) return;
+  shared_.failure.set(Error{Remedy::stop,
+                            fmt::format("refused for {}: {}", format_duration_ms(kRefusedMs), complaint_.text),
+                            ExitCode::refused});
+}
+
+void Group::set_state(GroupState state) {
+  MutexLock lock(mutex_);
+  view_.state = state;
+}
+
+GroupView Group::view() const {
+  MutexLock lock(mutex_);
+  return view_;
+}
+
+std::vector<BrokerSnapshot> Group::brokers() const {
+  MutexLock lock(mutex_);
+  std::vector<BrokerSnapshot> brokers;
+  for (const auto& [id, broker] : brokers_) brokers.push_back(broker);
+  return brokers;
+}
+
+}  // namespace millrace
