@@ -4,8 +4,8 @@
 // snapshot, liveness and end may be called by any thread.
 #pragma once
 
+#include <atomic>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,6 +17,7 @@
 #include "config/spec.h"
 #include "io/broker.h"
 #include "io/source.h"
+#include "pipeline/engine_end.h"
 #include "pipeline/graph.h"
 #include "pipeline/options.h"
 #include "pipeline/snapshot.h"
@@ -25,12 +26,6 @@ namespace millrace {
 
 class Worker;
 class DeadLetterThreshold;
-
-// Why the engine wants the process to end.
-struct EngineEnd {
-  ExitCode code = ExitCode::internal;
-  std::string what;
-};
 
 using BrokerFactory = std::function<std::unique_ptr<Broker>(int worker)>;
 
@@ -49,6 +44,9 @@ class Engine final : public PartitionOwner {
   // Asks every worker to close its batch and to end; returns at once. Before start(): nothing will ever run.
   void stop();
 
+  // The second request: what is open is aborted, not committed.
+  void hasten();
+
   // True when every worker has ended (or none was started).
   [[nodiscard]] bool stopped() const;
 
@@ -64,6 +62,9 @@ class Engine final : public PartitionOwner {
 
   [[nodiscard]] Snapshot snapshot() const;
 
+  // For tests and the simulation, which turn the workers by themselves and never call start().
+  [[nodiscard]] Worker& worker(size_t index);
+
   // The counts behind `dead_letters.threshold`, to survive a restart: a short text.
   [[nodiscard]] std::string threshold_state() const;
   void restore_threshold(const std::string& text);
@@ -75,14 +76,15 @@ class Engine final : public PartitionOwner {
 
  private:
   struct Slot;
-  [[nodiscard]] int worker_of(const TopicPartition& partition) const;
+  static void run(Slot& slot);
 
   const Graph& graph_;
   const EngineOptions options_;
   const Clock& clock_;
   std::unique_ptr<DeadLetterThreshold> threshold_;
   std::vector<std::unique_ptr<Slot>> slots_;
-  bool started_ = false;
+  std::atomic<bool> started_{false};
+  std::atomic<bool> stopping_{false};
 };
 
 }  // namespace millrace

@@ -1,0 +1,208 @@
+#include "pipeline/engine.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "pipeline/threshold.h"
+#include "pipeline/worker.h"
+
+namespace millrace {
+
+struct Engine::Slot {
+  WakeUp wake;
+  std::unique_ptr<Worker> worker;
+  Thread thread;
+};
+
+Engine::Engine(const Graph& graph, const EngineOptions& options, const BrokerFactory& make_broker, const Clock& clock)
+    : graph_(graph),
+      options_(options),
+      clock_(clock),
+      threshold_(std::make_unique<DeadLetterThreshold>(graph.threshold())) {
+  CHECK(options.workers > 0 && options.interval_ms > 0);
+  for (int i = 0; i < options.workers; ++i) {
+    auto slot = std::make_unique<Slot>();
+    slot->worker = std::make_unique<Worker>(i, graph, options, make_broker(i), clock, slot->wake, *threshold_);
+    slots_.push_back(std::move(slot));
+  }
+}
+
+Engine::~Engine() {
+  stop();
+  for (auto& slot : slots_) slot->thread.join();
+}
+
+void Engine::run(Slot& slot) {
+  bool woken = true;
+  while (!slot.worker->ended()) {
+    const int64_t wait_ms = slot.worker->step(woken);
+    woken = slot.wake.wait(wait_ms);
+  }
+}
+
+void Engine::start() {
+  if (stopping_.load() || started_.exchange(true)) return;
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    Slot& slot = *slots_[i];
+    slot.thread = Thread(fmt::format("worker-{}", i), [&slot] { run(slot); });
+  }
+}
+
+bool Engine::producers_ready() const {
+  return std::all_of(slots_.begin(), slots_.end(), [](const auto& slot) { return slot->worker->producer_ready(); });
+}
+
+void Engine::stop() {
+  stopping_.store(true);
+  for (auto& slot : slots_) slot->worker->stop();
+}
+
+void Engine::hasten() {
+  stopping_.store(true);
+  for (auto& slot : slots_) slot->worker->hasten();
+}
+
+bool Engine::stopped() const {
+  if (!started_.load()) return stopping_.load();
+  return std::all_of(slots_.begin(), slots_.end(), [](const auto& slot) { return slot->worker->ended(); });
+}
+
+bool Engine::join(int64_t timeout_ms) {
+  // The threads end by themselves; this only looks, so that a thread that hangs cannot hang its waiter.
+  WakeUp pause;
+  const int64_t until_ms = clock_.mono_ms() + timeout_ms;
+  while (!stopped()) {
+    if (clock_.mono_ms() >= until_ms) return false;
+    constexpr int64_t kLookMs = 5;
+    (void)pause.wait(kLookMs);
+  }
+  for (auto& slot : slots_) slot->thread.join();
+  return true;
+}
+
+std::optional<EngineEnd> Engine::end() const {
+  for (const auto& slot : slots_) {
+    if (auto end = slot->worker->end()) return end;
+  }
+  return std::nullopt;
+}
+
+std::string Engine::standstill() const {
+  if (!started_.load()) return "";
+  const int64_t now_ms = clock_.mono_ms();
+  // A batch that is read all the time commits once in an interval.
+  const int64_t progress_limit_ms = options_.no_progress_ms + options_.interval_ms;
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    const Worker& worker = *slots_[i]->worker;
+    if (worker.ended()) continue;
+    const int64_t loop_ms = now_ms - worker.loop_ms();
+    const int64_t progress_ms = now_ms - worker.progress_ms();
+    if (loop_ms > options_.no_progress_ms) {
+      return fmt::format("the loop of worker {} stands still since {}", i, format_duration_ms(loop_ms));
+    }
+    if (progress_ms > progress_limit_ms) {
+      return fmt::format("worker {} has not committed, idled or been blocked since {}", i,
+                         format_duration_ms(progress_ms));
+    }
+  }
+  return "";
+}
+
+Snapshot Engine::snapshot() const {
+  Snapshot snapshot;
+  snapshot.wall_ms = clock_.wall_ms();
+  snapshot.mono_ms = clock_.mono_ms();
+  snapshot.stopping = stopping_.load();
+  std::vector<size_t> ports;
+  for (const auto& source : graph_.sources()) snapshot.sources.push_back(source.name);
+  for (const auto& stage : graph_.stages()) {
+    snapshot.stages.push_back({stage.name, stage.kind, stage.ports});
+    ports.push_back(stage.ports.size());
+  }
+  snapshot.totals.counts.shape(graph_.sources().size(), ports, graph_.destination_topics());
+  for (const auto& slot : slots_) {
+    const WorkerView view = slot->worker->view();
+    slot->worker->add_totals(snapshot.totals);
+    snapshot.workers.push_back(view.status);
+    snapshot.memory_held_bytes += view.status.held_bytes;
+    snapshot.partitions.insert(snapshot.partitions.end(), view.partitions.begin(), view.partitions.end());
+    snapshot.history.insert(snapshot.history.end(), view.rows.begin(), view.rows.end());
+    if (snapshot.destinations.empty()) snapshot.destinations = view.destinations;
+    for (size_t i = 0; i < view.destinations.size(); ++i) {
+      if (view.destinations[i].usable) continue;
+      snapshot.destinations[i] = view.destinations[i];
+    }
+    const WorkerState state = view.status.state;
+    if (snapshot.not_ready.empty() && (state == WorkerState::starting || state == WorkerState::blocked ||
+                                       state == WorkerState::recovering || state == WorkerState::ended)) {
+      snapshot.not_ready = fmt::format("worker {} is {}{}{}", view.status.worker, to_string(state),
+                                       view.status.reason.empty() ? "" : ": ", view.status.reason);
+    }
+  }
+  for (const auto& destination : snapshot.destinations) {
+    if (!snapshot.not_ready.empty() || destination.usable) continue;
+    snapshot.not_ready = fmt::format("topic {} cannot be written to: {}", destination.topic, destination.state);
+  }
+  for (const auto& partition : snapshot.partitions) {
+    if (!snapshot.not_ready.empty() || partition.error.empty()) continue;
+    snapshot.not_ready = fmt::format("{} is not read: {}", partition.partition.text(), partition.error);
+  }
+  std::stable_sort(snapshot.history.begin(), snapshot.history.end(),
+                   [](const BatchRow& a, const BatchRow& b) { return a.opened_wall_ms > b.opened_wall_ms; });
+  snapshot.ready = snapshot.not_ready.empty() && !snapshot.stopping;
+  return snapshot;
+}
+
+Worker& Engine::worker(size_t index) {
+  return *slots_[index]->worker;
+}
+
+std::string Engine::threshold_state() const {
+  return threshold_->state();
+}
+
+void Engine::restore_threshold(const std::string& text) {
+  threshold_->restore(text);
+}
+
+void Engine::assigned(std::vector<AssignedPartition> partitions) {
+  std::vector<std::vector<AssignedPartition>> shares(slots_.size());
+  std::vector<size_t> load;
+  for (const auto& slot : slots_) load.push_back(slot->worker->load());
+  for (auto& assigned : partitions) {
+    size_t to = slots_.size();
+    // A partition that comes back before it was released goes where it was, behind its revocation.
+    for (size_t i = 0; i < slots_.size(); ++i) {
+      if (slots_[i]->worker->holds(assigned.partition)) to = i;
+    }
+    if (to == slots_.size()) {
+      to = static_cast<size_t>(std::min_element(load.begin(), load.end()) - load.begin());
+      ++load[to];
+    }
+    shares[to].push_back(std::move(assigned));
+  }
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    if (!shares[i].empty()) slots_[i]->worker->assign(std::move(shares[i]));
+  }
+}
+
+void Engine::revoked(const std::vector<TopicPartition>& partitions, bool lost) {
+  for (auto& slot : slots_) {
+    std::vector<TopicPartition> of_worker;
+    for (const auto& partition : partitions) {
+      if (slot->worker->holds(partition)) of_worker.push_back(partition);
+    }
+    if (!of_worker.empty()) slot->worker->revoke(of_worker, lost);
+  }
+}
+
+bool Engine::released(const TopicPartition& partition) {
+  return std::none_of(slots_.begin(), slots_.end(),
+                      [&partition](const auto& slot) { return slot->worker->holds(partition); });
+}
+
+}  // namespace millrace

@@ -1,0 +1,85 @@
+#include "pipeline/snapshot.h"
+
+namespace millrace {
+
+namespace {
+
+template <size_t N>
+void add_all(std::array<uint64_t, N>& to, const std::array<uint64_t, N>& from) {
+  for (size_t i = 0; i < N; ++i) to[i] += from[i];
+}
+
+}  // namespace
+
+std::string_view to_string(BatchPhase phase) {
+  switch (phase) {
+    case BatchPhase::read:
+      return "read";
+    case BatchPhase::process:
+      return "process";
+    case BatchPhase::send:
+      return "send";
+    case BatchPhase::audit:
+      return "audit";
+    case BatchPhase::commit:
+      return "commit";
+    case BatchPhase::recovery:
+      return "recovery";
+    case BatchPhase::total:
+      return "total";
+  }
+  return "total";
+}
+
+std::string_view to_string(BatchResult result) {
+  switch (result) {
+    case BatchResult::committed:
+      return "committed";
+    case BatchResult::found_committed:
+      return "found_committed";
+    case BatchResult::offsets_only:
+      return "offsets_only";
+    case BatchResult::dropped:
+      return "dropped";
+    case BatchResult::stopped:
+      return "stopped";
+  }
+  return "stopped";
+}
+
+std::string_view to_string(WorkerState state) {
+  switch (state) {
+    case WorkerState::starting:
+      return "starting";
+    case WorkerState::idle:
+      return "idle";
+    case WorkerState::running:
+      return "reading";
+    case WorkerState::committing:
+      return "committing";
+    case WorkerState::recovering:
+      return "recovering";
+    case WorkerState::blocked:
+      return "blocked";
+    case WorkerState::ended:
+      return "stopped";
+  }
+  return "stopped";
+}
+
+void EngineTotals::add(const EngineTotals& other) {
+  counts.add(other.counts);
+  for (size_t i = 0; i < kBatchPhaseCount; ++i) phase[i].add(other.phase[i]);
+  delay.add(other.delay);
+  add_all(batches, other.batches);
+  add_all(recoveries, other.recoveries);
+  recovery_failures += other.recovery_failures;
+  replayed_batches += other.replayed_batches;
+  dropped_records += other.dropped_records;
+  audits += other.audits;
+  audit_differences += other.audit_differences;
+  sheets_open += other.sheets_open;
+  refused_records += other.refused_records;
+}
+
+}  // namespace millrace

@@ -1,0 +1,155 @@
+// Worker: reads its partitions in turn, takes the records through the graph, writes and commits: one batch at a time.
+//
+// `step` is the whole of it, and is called by one thread: the engine's, a test's or the simulation's. The mailbox
+// (assign, revoke, stop) and what is published may be used by any thread.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/thread.h"
+#include "io/broker.h"
+#include "io/source.h"
+#include "pipeline/batch.h"
+#include "pipeline/commit.h"
+#include "pipeline/engine_end.h"
+#include "pipeline/executor.h"
+#include "pipeline/graph.h"
+#include "pipeline/options.h"
+#include "pipeline/snapshot.h"
+#include "pipeline/threshold.h"
+
+namespace millrace {
+
+// What a worker shows. A copy, taken under the worker's lock.
+struct WorkerView {
+  WorkerStatus status;
+  std::vector<PartitionStatus> partitions;
+  std::vector<DestinationStatus> destinations;
+  std::deque<BatchRow> rows;  // the newest first, kRowsMax at most
+};
+
+class Worker {
+ public:
+  static constexpr size_t kRowsMax = 60;
+
+  // `wake` is notified when a queue has records or the mailbox has news. Everything passed by reference outlives the
+  // worker; `threshold` is shared by all workers.
+  Worker(int index, const Graph& graph, const EngineOptions& options, std::unique_ptr<Broker> broker,
+         const Clock& clock, WakeUp& wake, DeadLetterThreshold& threshold);
+  ~Worker();
+
+  // One turn. Gives the milliseconds after which the next one is due if nothing wakes it before; 0: at once.
+  // `woken`: the wake-up was notified since the last turn.
+  int64_t step(bool woken);
+
+  // Nothing more will be done: a stop is through, or there is an end.
+  [[nodiscard]] bool ended() const { return ended_.load(); }
+
+  // The mailbox.
+  void assign(std::vector<AssignedPartition> partitions);
+  void revoke(const std::vector<TopicPartition>& partitions, bool lost);
+  [[nodiscard]] bool holds(const TopicPartition& partition) const;
+  [[nodiscard]] size_t load() const;  // partitions held or on their way
+  void stop();
+  void hasten();
+
+  // What is published.
+  [[nodiscard]] bool producer_ready() const { return producer_ready_.load(); }
+  [[nodiscard]] WorkerView view() const;
+  void add_totals(EngineTotals& to) const;
+  [[nodiscard]] std::optional<EngineEnd> end() const;
+  [[nodiscard]] int64_t loop_ms() const { return loop_ms_.load(); }
+  [[nodiscard]] int64_t progress_ms() const { return progress_ms_.load(); }
+
+ private:
+  struct Partition;
+  struct Mail {
+    std::vector<std::unique_ptr<Partition>> assigned;
+    std::vector<TopicPartition> revoked;
+    bool lost = false;
+  };
+
+  // worker.cc: the loop
+  int64_t turn(bool woken);
+  int64_t bring_up();
+  int64_t run_batch();
+  int64_t wait_for_more();
+  int64_t settle(BatchResult result);
+  void account(BatchResult result);
+  void free_batch_memory();
+  void make_batch();
+  void refresh_limits();
+  Result<void> run_again();
+  Result<void> run_chunk(const Chunk& chunk);
+  bool should_close() const;
+  int64_t finish(EngineEnd end);
+  void end_quietly();
+  void set_state(WorkerState state, const std::string& reason);
+  void publish();
+  void note_progress() { progress_ms_.store(clock_.mono_ms()); }
+
+  // worker_read.cc: partitions and reading
+  void take_mail();
+  void take_assigned(std::vector<std::unique_ptr<Partition>> partitions);
+  void take_revoked(const Mail& mail);
+  void remove_released();
+  void ready_all(bool woken);
+  bool read_chunk();
+  bool read_from(Partition& partition);
+  size_t chunk_limit(Partition& partition);
+  void add_to_batch(Partition& partition, size_t first, const Drained& drained, size_t count);
+  [[nodiscard]] bool budget_left() const;
+  [[nodiscard]] uint64_t held_limit() const;
+  Partition* find(const TopicPartition& partition);
+
+  const int index_;
+  const Graph& graph_;
+  const EngineOptions options_;
+  const Clock& clock_;
+  WakeUp& wake_;
+  DeadLetterThreshold& threshold_;
+  std::unique_ptr<Broker> broker_;
+  Committer committer_;
+  Executor executor_;
+  std::unique_ptr<Batch> batch_;
+  std::vector<std::unique_ptr<Partition>> partitions_;
+  std::deque<Partition*> ready_;
+  std::vector<DestinationLimits> limits_;  // as they were when the batch was begun or replayed
+  uint64_t batches_ = 0;
+  size_t processed_ = 0;  // records of the batch that went through the graph
+  int64_t last_offsets_only_ms_ = 0;
+  int64_t published_ms_ = 0;
+  int64_t last_sweep_ms_ = 0;
+  int64_t last_sweep_tick_ = -1;
+  bool stopping_ = false;
+  WorkerState state_ = WorkerState::starting;
+  std::string reason_;
+  int64_t state_since_ms_ = 0;
+
+  std::atomic<bool> ended_{false};
+  std::atomic<bool> producer_ready_{false};
+  std::atomic<bool> stop_asked_{false};
+  std::atomic<bool> hasten_asked_{false};
+  std::atomic<int64_t> loop_ms_{0};
+  std::atomic<int64_t> progress_ms_{0};
+
+  mutable Mutex mail_mutex_;
+  std::deque<Mail> mail_ GUARDED_BY(mail_mutex_);
+  // From the assignment until the release; twice while an assignment waits behind its predecessor's revocation.
+  std::multiset<TopicPartition> held_ GUARDED_BY(mail_mutex_);
+
+  mutable Mutex view_mutex_;
+  WorkerView view_ GUARDED_BY(view_mutex_);
+  EngineTotals totals_ GUARDED_BY(view_mutex_);
+  std::optional<EngineEnd> end_ GUARDED_BY(view_mutex_);
+};
+
+}  // namespace millrace
