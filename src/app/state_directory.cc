@@ -58,26 +58,6 @@ std::string read_all(int fd, size_t bytes_max) {
 
 }  // namespace
 
-Result<std::string> state_directory_path(const config::PipelineSpec& spec, const GetEnv& getenv) {
-  const auto variable = [&getenv](const char* name) {
-    const char* value = getenv(name);
-    return std::string(value != nullptr && value[0] == '/' ? value : "");
-  };
-  std::string base = spec.state_directory;
-  if (base.empty()) {
-    // systemd gives several folders separated by colons; the first is ours.
-    const std::string given = variable("STATE_DIRECTORY");
-    base = given.substr(0, given.find(':'));
-  }
-  if (base.empty() && !variable("XDG_STATE_HOME").empty()) base = variable("XDG_STATE_HOME") + "/millrace";
-  if (base.empty() && !variable("HOME").empty()) base = variable("HOME") + "/.local/state/millrace";
-  if (base.empty()) {
-    return fail(Remedy::fix_config, "no place for state: set state.directory, STATE_DIRECTORY, XDG_STATE_HOME or HOME",
-                ExitCode::config);
-  }
-  return base + "/" + spec.name + "/" + spec.instance;
-}
-
 Result<StateDirectory> StateDirectory::open(const std::string& path) {
   TRY(make_folders(path));
   const std::string lock = path + "/lock";

@@ -2,20 +2,13 @@
 // thread, which owns it; the lock is held until it is destroyed, or the process ends however it ends.
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "base/error.h"
-#include "config/spec.h"
 
 namespace millrace {
-
-using GetEnv = std::function<const char*(const char*)>;
-
-// state.directory, else systemd's STATE_DIRECTORY, else $XDG_STATE_HOME/millrace, else ~/.local/state/millrace; below
-// it PIPELINE/INSTANCE. An error when none of them is there.
-Result<std::string> state_directory_path(const config::PipelineSpec& spec, const GetEnv& getenv);
 
 class StateDirectory {
  public:

@@ -28,7 +28,7 @@ class TouchFile {
   bool gone();
 
   // How long to wait until the next look: a first absence is looked into soon.
-  [[nodiscard]] int64_t look_again_ms() const { return absences_ > 0 ? 250 : 1000; }
+  [[nodiscard]] int64_t look_again_ms() const { return absences_ > 0 ? 250 : 500; }
 
   // Takes the file away, when it is ours alone.
   void remove() const;

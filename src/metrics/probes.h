@@ -116,7 +116,7 @@ struct Probes {
       "anew."};
   Probe data_losses{"millrace_data_losses_total", counter, "",
                     "Times that records had been deleted by the broker before they were read."};
-  Probe skipped{"millrace_skipped_records_total", counter, "",
+  Probe skipped{"millrace_source_lost_records_total", counter, "",
                 "Offsets passed over because their records were deleted, by on_data_loss: skip."};
 
   // Trouble, and what was done about it.
@@ -129,10 +129,9 @@ struct Probes {
                          "Transactions that did not end with one clean answer, and were not believed."};
   Probe refused{"millrace_refused_records_total", counter, "",
                 "Records that a broker refused and the isolating producer named."};
-  Probe audits{"millrace_offset_audits_total", counter, "",
-               "Comparisons of the group's committed offsets with what the last commit wrote."};
-  Probe audit_differences{"millrace_offset_audit_differences_total", counter, "",
-                          "Offset audits that found a difference. One stops the pipeline."};
+  Probe audits{"millrace_offset_audits_total", counter, "result",
+               "Comparisons of the group's committed offsets with what the last commit wrote: equal or different. One "
+               "difference stops the pipeline."};
   Probe producers_outstanding{"millrace_discarded_producers", gauge, "",
                               "Producers given up whose end is not known yet; their batches' memory waits with them."};
 

@@ -114,8 +114,8 @@ void add_batches(Exposition& out, const EngineTotals& totals) {
   out.add(kProbes.recovery_failures, {}, number(totals.recovery_failures));
   out.add(kProbes.replays, {}, number(totals.replayed_batches));
   out.add(kProbes.refused, {}, number(totals.refused_records));
-  out.add(kProbes.audits, {}, number(totals.audits));
-  out.add(kProbes.audit_differences, {}, number(totals.audit_differences));
+  out.add(kProbes.audits, {"equal"}, number(totals.audits - totals.audit_differences));
+  out.add(kProbes.audits, {"different"}, number(totals.audit_differences));
   const BalanceSheet sheet = totals.counts.sheet();
   out.add(kProbes.copies, {}, number(sheet.copies));
   out.add(kProbes.balance, {},

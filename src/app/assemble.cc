@@ -1,0 +1,128 @@
+#include "app/assemble.h"
+
+#include <unistd.h>
+
+#include <climits>
+#include <cstdlib>
+
+#include "base/text.h"
+#include "config/parse.h"
+#include "kafka/edge.h"
+#include "stages/registry.h"
+
+namespace millrace {
+namespace {
+
+std::string host_name() {
+  char name[HOST_NAME_MAX + 1] = "";
+  gethostname(name, sizeof name - 1);
+  return name;
+}
+
+config::ParseContext parse_context(const std::string& instance, const config::Secrets* secrets) {
+  config::ParseContext context;
+  for (const StageKind* kind : stage_kinds()) context.stage_kinds.emplace_back(kind->name);
+  context.secrets = secrets;
+  context.instance = instance;
+  context.host_name = host_name();
+  context.default_state_directory = config::default_state_directory([](const char* name) { return std::getenv(name); });
+  return context;
+}
+
+void load_tables(Pipeline& pipeline) {
+  for (const config::TableSpec& table : pipeline.spec.tables) {
+    auto loaded = expr::load_table(table.file, table.key, {});
+    if (loaded) {
+      pipeline.tables.add(table.name, std::move(*loaded));
+    } else {
+      pipeline.diagnostics.error(table.position, "table `" + table.name + "`: " + loaded.error().what);
+    }
+  }
+}
+
+StartPosition start_position(const config::Start& start) {
+  switch (start.kind) {
+    case config::Start::Kind::earliest:
+      return {StartPosition::Kind::earliest, 0};
+    case config::Start::Kind::latest:
+      return {StartPosition::Kind::latest, 0};
+    case config::Start::Kind::timestamp:
+      return {StartPosition::Kind::timestamp, start.timestamp_ms};
+  }
+  return {};
+}
+
+}  // namespace
+
+std::unique_ptr<Pipeline> load_pipeline(const std::string& file, const std::string& instance, bool resolve_secrets) {
+  auto pipeline = std::make_unique<Pipeline>();
+  if (resolve_secrets) {
+    pipeline->secrets = std::make_unique<config::SystemSecrets>([](const char* name) { return std::getenv(name); });
+  }
+  const auto text = config::read_config_file(file, pipeline->diagnostics);
+  if (!text) return pipeline;
+  auto spec =
+      config::parse_pipeline(file, *text, parse_context(instance, pipeline->secrets.get()), pipeline->diagnostics);
+  if (!spec) return pipeline;
+  pipeline->spec = std::move(*spec);
+  load_tables(*pipeline);
+  // The graph is built even after errors, so that all problems come at once.
+  config::Diagnostics found;
+  pipeline->graph = build_graph(pipeline->spec, stage_kinds(), pipeline->tables, found);
+  pipeline->diagnostics.merge(found);
+  if (pipeline->diagnostics.has_errors()) {
+    pipeline->graph = nullptr;
+    return pipeline;
+  }
+  // What librdkafka says to its settings is a problem of the file as well. It connects to nothing.
+  const SystemClock clock;
+  EdgeSettings settings = edge_settings(pipeline->spec, *pipeline->graph);
+  if (!resolve_secrets) {
+    for (const auto& [key, text] : pipeline->spec.kafka.property_references) settings.properties.erase(key);
+  }
+  if (const auto edge = Edge::create(std::move(settings), clock); !edge) {
+    pipeline->diagnostics.error({}, edge.error().what);
+    pipeline->graph = nullptr;
+  }
+  return pipeline;
+}
+
+EdgeSettings edge_settings(const config::PipelineSpec& spec, const Graph& graph) {
+  const config::Knobs& knobs = spec.knobs;
+  EdgeSettings settings;
+  settings.pipeline = spec.name;
+  settings.instance = spec.instance;
+  settings.brokers = spec.kafka.brokers;
+  settings.group = spec.kafka.group;
+  settings.transactional_id_prefix = spec.kafka.transactional_id_prefix;
+  settings.static_membership = spec.kafka.static_membership;
+  settings.properties.insert(spec.kafka.properties.begin(), spec.kafka.properties.end());
+  settings.delivery = static_cast<Delivery>(spec.delivery);
+  settings.workers = static_cast<int>(knobs.workers);
+  // memory.limit is divided over prefetch, held batches (engine_options) and the producers' queues.
+  settings.prefetch_bytes = knobs.memory_limit_bytes / 2;
+  settings.producer_queue_bytes =
+      knobs.producer_queue_bytes > 0 ? knobs.producer_queue_bytes * knobs.workers : knobs.memory_limit_bytes / 5;
+  for (const config::SourceSpec& source : spec.sources) {
+    settings.sources.push_back({source.name, source.topics, start_position(source.start),
+                                source.on_data_loss == config::OnDataLoss::skip ? OnDataLoss::skip : OnDataLoss::stop});
+  }
+  for (const TopicNode& topic : graph.topics()) settings.destinations.push_back({topic.topic, topic.compression});
+  settings.times.socket_ms = knobs.socket_timeout_ms;
+  settings.times.message_ms = knobs.message_timeout_ms;
+  settings.times.transaction_ms = config::effective_transaction_timeout_ms(knobs);
+  settings.times.session_ms = knobs.session_timeout_ms;
+  settings.times.max_poll_ms = knobs.max_poll_interval_ms;
+  settings.times.revoke_ms = knobs.revoke_limit_ms;
+  return settings;
+}
+
+std::vector<std::pair<std::string, std::string>> knob_values(const config::Knobs& knobs) {
+  std::vector<std::pair<std::string, std::string>> values;
+  for (const config::KnobInfo& knob : config::all_knobs()) {
+    values.emplace_back(knob.path, config::knob_text(knob, knobs));
+  }
+  return values;
+}
+
+}  // namespace millrace

@@ -1,0 +1,301 @@
+#include "app/run.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "app/assemble.h"
+#include "app/audit_note.h"
+#include "app/signals.h"
+#include "app/state_directory.h"
+#include "app/systemd.h"
+#include "app/touch_file.h"
+#include "app/watchdog.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "kafka/edge.h"
+#include "kafka/version.h"
+#include "pipeline/engine.h"
+#include "status/http_server.h"
+#include "status/pages.h"
+
+namespace millrace {
+namespace {
+
+constexpr const char* kThresholdNote = "dead-letters";
+constexpr int64_t kThresholdEveryMs = 10'000;
+
+// How the process ends.
+struct Ending {
+  ExitCode code = ExitCode::done;
+  std::string why;
+  std::vector<AuditDifference> differences;
+  bool leave_at_once = false;  // threads are left that hold memory
+};
+
+Ending ending_of(const Error& error) {
+  return {error.remedy == Remedy::fix_config ? ExitCode::config : error.exit_code, error.what, {}, false};
+}
+
+// One run: the parts, in the order in which they are made; they go in the opposite order.
+class Run {
+ public:
+  Run(const CommandLine& line, const ProgramVersion& version, const Pipeline& pipeline, Signals& signals)
+      : line_(line), pipeline_(pipeline), signals_(signals) {
+    const config::PipelineSpec& spec = pipeline.spec;
+    facts_.pipeline = spec.name;
+    facts_.instance = spec.instance;
+    facts_.version = version.version + " (" + version.commit + ")";
+    facts_.librdkafka = rdkafka_version_text();
+    facts_.config_file = spec.file;
+    facts_.config_hash = spec.config_hash;
+    facts_.graph = render_text(*pipeline.graph);
+    facts_.knobs = knob_values(spec.knobs);
+    facts_.started_wall_ms = clock_.wall_ms();
+    facts_.interval_ms = spec.knobs.batch_interval_ms;
+    facts_.memory_limit_bytes = static_cast<uint64_t>(spec.knobs.memory_limit_bytes);
+  }
+
+  // State, touch file, engine, edge, HTTP: everything but the threads that do the work.
+  Result<void> prepare();
+  // Runs until there is a reason to end.
+  Ending live();
+  // Ends in order. Nothing of this object is asked to move afterwards.
+  void stop(Ending& ending);
+  // The last line of the log.
+  void say_farewell(const Ending& ending) const;
+
+ private:
+  Result<void> claim_state();
+  Result<void> make_parts();
+  [[nodiscard]] std::optional<Ending> reason_to_end();
+  [[nodiscard]] std::string standstill() const;
+  [[nodiscard]] View view() const;
+  void keep_threshold();
+
+  const CommandLine& line_;
+  const Pipeline& pipeline_;
+  Signals& signals_;
+  const SystemClock clock_;
+  ProgramFacts facts_;
+  std::optional<StateDirectory> state_;
+  std::optional<TouchFile> touch_file_;
+  bool touch_file_is_ours_ = false;  // it lies in our state directory, where nobody else looks
+  std::unique_ptr<Edge> edge_;
+  std::unique_ptr<Engine> engine_;
+  mutable Mutex ending_mutex_;
+  std::string ending_ GUARDED_BY(ending_mutex_);  // for /readyz
+  std::unique_ptr<Watchdog> watchdog_;
+  std::unique_ptr<HttpServer> http_;
+  std::string threshold_written_;
+  int64_t threshold_at_ms_ = 0;
+};
+
+Result<void> Run::claim_state() {
+  const config::PipelineSpec& spec = pipeline_.spec;
+  const std::string directory = config::instance_directory(spec);
+  if (directory.empty()) {
+    return fail(Remedy::fix_config, "no place for state: set state.directory, STATE_DIRECTORY, XDG_STATE_HOME or HOME",
+                ExitCode::config);
+  }
+  TRY_ASSIGN(auto opened, StateDirectory::open(directory));
+  state_.emplace(std::move(opened));
+  touch_file_.emplace(spec.touch_file);
+  touch_file_is_ours_ = spec.touch_file.substr(0, directory.size() + 1) == directory + "/";
+  return touch_file_->make(
+      fmt::format("millrace {} ({}), process {}: remove this file to stop it\n", spec.name, spec.instance, getpid()));
+}
+
+Result<void> Run::make_parts() {
+  TRY_ASSIGN(const auto differences, settle_audit_note(*state_, line_.accept_offsets));
+  EdgeSettings settings = edge_settings(pipeline_.spec, *pipeline_.graph);
+  settings.state_directory = state_->path();
+  settings.accept_start = line_.accept_start;
+  TRY_ASSIGN(edge_, Edge::create(std::move(settings), clock_));
+  engine_ = std::make_unique<Engine>(
+      *pipeline_.graph, engine_options(pipeline_.spec), [this](int worker) { return edge_->make_broker(worker); },
+      clock_);
+  threshold_written_ = state_->read_note(kThresholdNote).value_or("");
+  engine_->restore_threshold(threshold_written_);
+  return {};
+}
+
+Result<void> Run::prepare() {
+  TRY(claim_state());
+  TRY(make_parts());
+  const config::PipelineSpec& spec = pipeline_.spec;
+  if (spec.http_enabled) {
+    HttpServer::Settings settings;
+    settings.host = spec.http_host;
+    settings.port = spec.http_port;
+    settings.token = spec.http_token;
+    settings.connections_max = spec.knobs.http_max_connections;
+    settings.request_bytes_max = spec.knobs.http_max_request_bytes;
+    settings.request_ms = spec.knobs.http_timeout_ms;
+    http_ = std::make_unique<HttpServer>(
+        settings, [this](std::string_view path) { return answer_page(path, [this] { return view(); }); });
+    http_->start();
+  }
+  return {};
+}
+
+View Run::view() const {
+  View made;
+  made.program = &facts_;
+  made.process = read_process_facts();
+  made.process.http_answers = http_->answers();
+  made.engine = engine_->snapshot();
+  made.edge = edge_->snapshot();
+  const MutexLock lock(ending_mutex_);
+  made.ending = ending_;
+  if (ending_.empty()) made.standstill = standstill();
+  return made;
+}
+
+std::string Run::standstill() const {
+  std::string who = engine_->standstill();
+  if (!who.empty()) return who;
+  const int64_t turn_ms = edge_->snapshot().last_turn_ms;
+  const int64_t age_ms = clock_.mono_ms() - turn_ms;
+  if (turn_ms > 0 && age_ms > pipeline_.spec.knobs.no_progress_limit_ms) {
+    return "the group's loop, for " + format_duration_ms(age_ms);
+  }
+  return "";
+}
+
+Ending Run::live() {
+  const config::PipelineSpec& spec = pipeline_.spec;
+  log_info("start", "millrace {}, librdkafka {}: pipeline {}, instance {}, config {} ({})", facts_.version,
+           facts_.librdkafka, spec.name, spec.instance, escape_for_log(spec.file), spec.config_hash);
+  log_info("start", "state in {}; to stop: remove {}", escape_for_log(state_->path()),
+           escape_for_log(touch_file_->path()));
+  watchdog_ = std::make_unique<Watchdog>(Watchdog::Settings{spec.knobs.no_progress_limit_ms, 1000}, clock_, signals_,
+                                         [this] { return standstill(); });
+  notify_ready(fmt::format("pipeline {}, instance {}", spec.name, spec.instance));
+  engine_->start();
+  edge_->run(*engine_);
+  constexpr int64_t kTurnMs = 100;
+  int64_t look_at_ms = clock_.mono_ms() + touch_file_->look_again_ms();
+  while (true) {
+    watchdog_->beat();
+    const int signal = signals_.wait(kTurnMs);
+    if (signal == SIGTERM || signal == SIGINT) {
+      return {ExitCode::done, signal == SIGTERM ? "SIGTERM" : "SIGINT", {}, false};
+    }
+    if (signal == SIGHUP) {
+      log_warn("signal", "SIGHUP: the configuration is read at the start only; restart to take a change");
+    }
+    if (clock_.mono_ms() >= look_at_ms) {
+      if (touch_file_->gone()) return {ExitCode::done, "the touch file was removed", {}, false};
+      look_at_ms = clock_.mono_ms() + touch_file_->look_again_ms();
+      if (auto ending = reason_to_end()) return std::move(*ending);
+      keep_threshold();
+    }
+  }
+}
+
+std::optional<Ending> Run::reason_to_end() {
+  if (auto end = engine_->end()) return Ending{end->code, std::move(end->what), std::move(end->differences), false};
+  if (const auto failure = edge_->failure()) return ending_of(*failure);
+  return std::nullopt;
+}
+
+// The counts behind dead_letters.threshold survive a restart, give or take the last ten seconds of a process that was
+// killed.
+void Run::keep_threshold() {
+  if (clock_.mono_ms() - threshold_at_ms_ < kThresholdEveryMs) return;
+  threshold_at_ms_ = clock_.mono_ms();
+  std::string text = engine_->threshold_state();
+  if (text == threshold_written_) return;
+  if (const auto written = state_->write_note(kThresholdNote, text); !written) {
+    log_warn("state", "{}", written.error().what);
+    return;
+  }
+  threshold_written_ = std::move(text);
+}
+
+void Run::stop(Ending& ending) {
+  const int64_t limit_ms = pipeline_.spec.knobs.stop_timeout_ms;
+  const int64_t deadline_ms = clock_.mono_ms() + limit_ms;
+  if (ending.code == ExitCode::done) {
+    log_info("stop", "{}: stopping, within {}", ending.why, format_duration_ms(limit_ms));
+  } else {
+    log_error("stop", "{}", ending.why);
+  }
+  {
+    const MutexLock lock(ending_mutex_);
+    ending_ = ending.why;
+  }
+  notify_stopping(ending.why);
+  watchdog_->begin_stop(deadline_ms);
+  if (!ending.differences.empty()) {
+    if (const auto noted = write_audit_note(*state_, ending.differences); !noted) {
+      log_error("state", "{}; a later start will not know of the offset audit", noted.error().what);
+    }
+  }
+  // A little less than what the watchdog allows, so that an end in order is told apart from one that was cut short.
+  const auto left_ms = [&](int64_t less_ms) { return std::max<int64_t>(deadline_ms - less_ms - clock_.mono_ms(), 0); };
+  engine_->stop();
+  if (!engine_->join(left_ms(500))) {
+    ending.code = ExitCode::stop_cut_short;
+    ending.why += "; a worker did not end in time";
+    ending.leave_at_once = true;
+    return;
+  }
+  threshold_at_ms_ = INT64_MIN / 2;
+  keep_threshold();
+  if (const EdgeStop edge = edge_->stop(left_ms(200)); !edge.complete) {
+    log_warn("stop", "leaving without the rest: {}", escape_for_log(edge.what));
+    ending.leave_at_once = true;
+  }
+}
+
+void Run::say_farewell(const Ending& ending) const {
+  const BalanceSheet sheet = engine_->snapshot().totals.counts.sheet();
+  const std::string text = fmt::format("ended: {}; exit code {}; {}{}", ending.why, static_cast<int>(ending.code),
+                                       sheet.text(), sheet.closes() ? "" : " DOES NOT CLOSE");
+  if (ending.code == ExitCode::done && sheet.closes()) {
+    log_info("ended", "{}", text);
+  } else {
+    log_error("ended", "{}", text);
+  }
+  if (touch_file_is_ours_) touch_file_->remove();
+}
+
+ExitCode refuse(const Error& error) {
+  const Ending ending = ending_of(error);
+  log_error("start", "{}", ending.why);
+  return ending.code;
+}
+
+}  // namespace
+
+ExitCode run_command(const CommandLine& line, const ProgramVersion& version) {
+  Signals signals;
+  const auto pipeline = load_pipeline(line.file, line.instance, true);
+  std::cerr << pipeline->diagnostics.text(line.file) << std::flush;
+  if (pipeline->graph == nullptr) return ExitCode::config;
+  const config::PipelineSpec& spec = pipeline->spec;
+  log_setup({parse_log_level(spec.log_level).value_or(LogLevel::info),
+             spec.log_format == "json" ? LogFormat::json : LogFormat::text, stderr_is_journal()});
+  Ending ending;
+  {
+    Run run(line, version, *pipeline, signals);
+    if (const auto prepared = run.prepare(); !prepared) return refuse(prepared.error());
+    ending = run.live();
+    run.stop(ending);
+    run.say_farewell(ending);
+    if (ending.leave_at_once) Watchdog::end_now(ending.code);
+  }
+  return ending.code;
+}
+
+}  // namespace millrace
