@@ -13,7 +13,7 @@ namespace millrace {
 
 namespace {
 
-constexpr int64_t kSweepMs = 1000;   // all queues are looked at this often, should a notification be missed
+constexpr int64_t kIdleMs = 1000;
 constexpr int64_t kPublishMs = 250;  // while nothing changes but sums
 
 }  // namespace
@@ -56,7 +56,7 @@ void Worker::hasten() {
 }
 
 int64_t Worker::step(bool woken) {
-  if (ended_.load()) return kSweepMs;
+  if (ended_.load()) return kIdleMs;
   loop_ms_.store(clock_.mono_ms());
   const int64_t wait_ms = turn(woken);
   if (!ended_.load() && clock_.mono_ms() - published_ms_ >= kPublishMs) publish();
@@ -75,7 +75,7 @@ int64_t Worker::turn(bool woken) {
     return 0;
   }
   if (committer_.state() == CommitState::down) return bring_up();
-  if (woken || clock_.mono_ms() - last_sweep_ms_ >= std::min(kSweepMs, options_.interval_ms)) ready_all();
+  ready_all(woken);
 
   if (!batch_->open) {
     const std::string unusable = committer_.unusable_destination();
@@ -88,9 +88,7 @@ int64_t Worker::turn(bool woken) {
   }
   if (!batch_->closing && !stopping_ && committer_.accepts() && budget_left() && read_chunk()) {
     set_state(WorkerState::running, "");
-    if (!batch_->chunks.empty() &&
-        batch_->chunks.back().first + batch_->chunks.back().count == batch_->records.size() &&
-        processed_ < batch_->records.size()) {
+    if (processed_ < batch_->records.size()) {
       const auto done = run_chunk(batch_->chunks.back());
       if (!done) return finish({done.error().exit_code, done.error().what, {}});
     }
@@ -98,7 +96,7 @@ int64_t Worker::turn(bool woken) {
   if (!batch_->open) {
     set_state(WorkerState::idle, "");
     note_progress();
-    return ready_.empty() ? kSweepMs : 0;
+    return ready_.empty() ? kIdleMs : 0;
   }
   return run_batch();
 }
@@ -165,7 +163,7 @@ int64_t Worker::run_batch() {
 int64_t Worker::wait_for_more() {
   if (!ready_.empty()) return 0;
   note_progress();
-  return std::max<int64_t>(1, std::min(kSweepMs, batch_->closes_ms - clock_.mono_ms()));
+  return std::max<int64_t>(1, std::min(kIdleMs, batch_->closes_ms - clock_.mono_ms()));
 }
 
 Result<void> Worker::run_chunk(const Chunk& chunk) {

@@ -1,0 +1,106 @@
+#include "pipeline/rig.h"
+
+#include "base/check.h"
+
+namespace millrace::test {
+
+Rig::Rig(std::unique_ptr<const Graph> graph, int workers) : graph_(std::move(graph)) {
+  CHECK(graph_ != nullptr);
+  options.workers = workers;
+  options.interval_ms = 100;
+  for (size_t i = 0; i < graph_->topics().size(); ++i) {
+    DestinationLimits limits;
+    limits.partitions = 3;
+    cluster.destinations.push_back(limits);
+  }
+}
+
+Rig::~Rig() = default;
+
+void Rig::start() {
+  brokers_.clear();
+  engine = std::make_unique<Engine>(
+      *graph_, options,
+      [this](int) {
+        auto broker = std::make_unique<FakeBroker>(cluster);
+        brokers_.push_back(broker.get());
+        return broker;
+      },
+      clock);
+}
+
+FakeQueue& Rig::assign(const std::string& topic, int32_t partition, uint16_t source) {
+  if (engine == nullptr) start();
+  const TopicPartition name{topic, partition};
+  auto queue = std::make_unique<FakeQueue>(topic, partition, source);
+  FakeQueue& result = *queue;
+  cluster.committed.emplace(name, 0);
+  const int64_t offset = cluster.committed[name];
+  queue->seek(offset);
+  AssignedPartition assigned;
+  assigned.partition = name;
+  assigned.queue = std::move(queue);
+  auto& ownership = ownership_[name];
+  if (ownership == nullptr) ownership = std::make_shared<Ownership>();
+  assigned.ownership = ownership;
+  assigned.start_offset = offset;
+  assigned.committed = offset;
+  std::vector<AssignedPartition> all;
+  all.push_back(std::move(assigned));
+  engine->assigned(std::move(all));
+  return result;
+}
+
+void Rig::revoke(const std::string& topic, int32_t partition) {
+  engine->revoked({{topic, partition}}, false);
+}
+
+void Rig::lose(const std::string& topic, int32_t partition) {
+  ownership_[{topic, partition}]->epoch.fetch_add(1);
+  engine->revoked({{topic, partition}}, true);
+}
+
+bool Rig::released(const std::string& topic, int32_t partition) {
+  return engine->released({topic, partition});
+}
+
+void Rig::turn() {
+  for (int i = 0; i < options.workers; ++i) engine->worker(static_cast<size_t>(i)).step(true);
+}
+
+void Rig::run_ms(int64_t ms) {
+  if (engine == nullptr) start();
+  const int64_t until = clock.mono_ms() + ms;
+  while (clock.mono_ms() < until) {
+    // What is due at once is done before the clock moves.
+    for (int turns = 0; turns < 50; ++turns) {
+      bool idle = true;
+      for (int i = 0; i < options.workers; ++i) {
+        idle = engine->worker(static_cast<size_t>(i)).step(true) > 0 && idle;
+      }
+      if (idle) break;
+    }
+    clock.advance_ms(5);
+  }
+}
+
+int64_t Rig::committed(const std::string& topic, int32_t partition) const {
+  const auto found = cluster.committed.find({topic, partition});
+  return found == cluster.committed.end() ? -1 : found->second;
+}
+
+EngineTotals Rig::totals() const {
+  EngineTotals totals = engine->snapshot().totals;
+  CHECK(totals.sheets_open == 0);
+  return totals;
+}
+
+uint64_t Rig::results(BatchResult result) const {
+  return totals().batches[static_cast<size_t>(result)];
+}
+
+WorkerStatus Rig::status(size_t worker) const {
+  return engine->worker(worker).view().status;
+}
+
+}  // namespace millrace::test
