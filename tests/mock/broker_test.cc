@@ -1,0 +1,320 @@
+// Every class of error that a transaction can meet, on librdkafka's mock cluster: which step reports it, as what, and
+// that one rebuild brings the worker back. The mock has no isolation and no fencing: this tests the handling only.
+#include "mock/rig.h"
+#include "support/catch.h"
+
+namespace millrace::test {
+
+namespace {
+
+constexpr int16_t kProduce = 0;
+constexpr int16_t kInitProducerId = 22;
+constexpr int16_t kAddPartitions = 24;
+constexpr int16_t kAddOffsets = 25;
+constexpr int16_t kEndTxn = 26;
+constexpr int16_t kTxnOffsetCommit = 28;
+
+const SystemClock kClock;
+
+GroupStamp some_stamp() {
+  GroupStamp stamp;
+  stamp.generation = 1;
+  stamp.member_id = "member";
+  stamp.native = std::shared_ptr<void>(
+      rd_kafka_consumer_group_metadata_new_with_genid("p", 1, "member", nullptr), [](void* object) {
+        rd_kafka_consumer_group_metadata_destroy(static_cast<rd_kafka_consumer_group_metadata_t*>(object));
+      });
+  return stamp;
+}
+
+struct Rig {
+  MockCluster cluster;
+  TemporaryDirectory state;
+  std::unique_ptr<Edge> edge;
+  std::unique_ptr<Broker> broker;
+
+  explicit Rig(Delivery delivery = Delivery::exactly_once) {
+    cluster.topic("in", 2);
+    cluster.topic("out", 4);
+    EdgeSettings settings = settings_for(cluster.address());
+    settings.delivery = delivery;
+    settings.state_directory = state.path();
+    settings.sources = {SourceSettings{"in", {"in"}, {}, OnDataLoss::stop}};
+    settings.destinations = {DestinationSettings{"out", "none"}};
+    edge = std::move(Edge::create(std::move(settings), kClock).value());
+    broker = edge->make_broker(0);
+  }
+};
+
+struct Ended {
+  std::string step = "done";
+  Fault fault = Fault::none;
+  std::string what;
+};
+
+OutputRecord some_record(uint32_t tag = 0) {
+  OutputRecord record;
+  record.key = Bytes(std::string_view("k"));
+  record.value = Bytes(std::string_view("v"));
+  record.timestamp_ms = 1'700'000'000'000;
+  record.tag = tag;
+  return record;
+}
+
+Ended transaction(Broker& broker, bool with_offsets = true) {
+  auto ended = [](const char* step, BrokerError error) { return Ended{step, error.fault, std::move(error.what)}; };
+  if (auto done = broker.begin(); !done) return ended("begin", done.error());
+  for (uint32_t i = 0; i < 10; ++i) {
+    OutputRecord record = some_record(i);
+    record.partition = static_cast<int32_t>(i % 4);
+    if (auto done = broker.send(record); !done) return ended("send", done.error());
+  }
+  if (with_offsets) {
+    if (auto done = broker.send_offsets({{{"in", 0}, 10}}, some_stamp(), 5000); !done) {
+      return ended("offsets", done.error());
+    }
+  }
+  if (auto done = broker.commit(5000); !done) return ended("commit", done.error());
+  return {};
+}
+
+struct Case {
+  int16_t api_key;
+  std::vector<rd_kafka_resp_err_t> errors;
+  Fault fault;
+};
+
+void check_case(const Case& one) {
+  Rig rig;
+  REQUIRE(rig.broker->start(10'000));
+  REQUIRE(transaction(*rig.broker).fault == Fault::none);
+  rig.cluster.next(one.api_key, one.errors);
+  const Ended ended = transaction(*rig.broker);
+  INFO("api " << one.api_key << ", " << rd_kafka_err2name(one.errors[0]) << ": " << ended.step << ", "
+              << to_string(ended.fault) << ", " << ended.what);
+  CHECK(ended.fault == one.fault);
+  rig.cluster.clear(one.api_key);
+  if (one.fault == Fault::none) return;
+  const auto rebuilt = rig.broker->rebuild(false, 10'000);
+  INFO((rebuilt ? "" : rebuilt.error().what));
+  REQUIRE(rebuilt);
+  CHECK(transaction(*rig.broker).fault == Fault::none);
+}
+
+}  // namespace
+
+TEST_CASE("Brokers that are busy for a moment are waited for") {
+  for (const auto code : {RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS, RD_KAFKA_RESP_ERR_NOT_COORDINATOR,
+                          RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS}) {
+    check_case({kAddPartitions, {code}, Fault::none});
+    check_case({kAddOffsets, {code}, Fault::none});
+  }
+  check_case({kProduce, {RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS}, Fault::none});
+}
+
+TEST_CASE("An end that had to be repeated is not trusted, although librdkafka reports success") {
+  check_case({kEndTxn, {RD_KAFKA_RESP_ERR_NOT_COORDINATOR}, Fault::unknown_outcome});
+  check_case({kEndTxn, {RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS}, Fault::unknown_outcome});
+  check_case({kEndTxn, {RD_KAFKA_RESP_ERR__TRANSPORT}, Fault::unknown_outcome});
+}
+
+TEST_CASE("A request without an answer is not trusted, although librdkafka reports success") {
+  check_case({kTxnOffsetCommit, {RD_KAFKA_RESP_ERR__TRANSPORT}, Fault::unknown_outcome});
+  check_case({kAddOffsets, {RD_KAFKA_RESP_ERR__TRANSPORT}, Fault::unknown_outcome});
+  check_case({kProduce, {RD_KAFKA_RESP_ERR__TRANSPORT}, Fault::unknown_outcome});
+}
+
+TEST_CASE("Rights and missing topics are told apart") {
+  check_case({kAddPartitions, {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED}, Fault::destination});
+  check_case({kAddOffsets, {RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED}, Fault::authorization});
+  check_case({kProduce, {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED}, Fault::destination});
+}
+
+TEST_CASE("The group that moved on is told from everything else") {
+  for (const auto code : {RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID,
+                          RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID}) {
+    check_case({kTxnOffsetCommit, {code}, Fault::generation});
+  }
+}
+
+TEST_CASE("A refused record is named by the isolating producer") {
+  Rig rig;
+  REQUIRE(rig.broker->start(10'000));
+  rig.cluster.next(kProduce, {RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE});
+  Ended ended = transaction(*rig.broker);
+  INFO(ended.what);
+  CHECK(ended.fault == Fault::record_refused);
+  REQUIRE(rig.broker->rebuild(true, 10'000));
+  rig.cluster.next(kProduce, {RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE});
+  ended = transaction(*rig.broker);
+  CHECK(ended.fault == Fault::record_refused);
+  const std::optional<RefusedRecord> refused = rig.broker->refused();
+  REQUIRE(refused);
+  CHECK(refused->tag < 10);
+  CHECK_FALSE(refused->what.empty());
+  CHECK_FALSE(rig.broker->refused());
+  REQUIRE(rig.broker->rebuild(false, 10'000));
+  CHECK(transaction(*rig.broker).fault == Fault::none);
+}
+
+TEST_CASE("A fenced or broken producer is replaced") {
+  check_case({kProduce, {RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH}, Fault::fenced});
+  check_case({kAddPartitions, {RD_KAFKA_RESP_ERR_PRODUCER_FENCED}, Fault::fenced});
+  check_case({kTxnOffsetCommit, {RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH}, Fault::fenced});
+  check_case({kProduce, {RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER}, Fault::other});
+  check_case({kAddPartitions, {RD_KAFKA_RESP_ERR_INVALID_TXN_STATE}, Fault::other});
+  check_case({kAddPartitions, {RD_KAFKA_RESP_ERR_INVALID_PRODUCER_ID_MAPPING}, Fault::other});
+}
+
+TEST_CASE("Errors of the end leave the outcome unknown, except that we were fenced") {
+  check_case({kEndTxn, {RD_KAFKA_RESP_ERR_INVALID_PRODUCER_ID_MAPPING}, Fault::unknown_outcome});
+  check_case({kEndTxn, {RD_KAFKA_RESP_ERR_INVALID_TXN_STATE}, Fault::unknown_outcome});
+  check_case({kEndTxn, {RD_KAFKA_RESP_ERR_PRODUCER_FENCED}, Fault::fenced});
+}
+
+TEST_CASE("Each recovery takes the next id of the ring, and a restart goes on with it") {
+  Rig rig;
+  REQUIRE(rig.broker->start(10'000));
+  auto slot = [&] {
+    std::ifstream file(rig.state.path() + "/worker-0.slot");
+    int value = -1;
+    file >> value;
+    return value;
+  };
+  CHECK(slot() == 0);
+  for (const int expected : {1, 2, 3, 0}) {
+    REQUIRE(rig.broker->rebuild(false, 10'000));
+    CHECK(slot() == expected);
+    CHECK(transaction(*rig.broker).fault == Fault::none);
+  }
+}
+
+TEST_CASE("A transaction without a member's stamp is refused before anything is sent") {
+  Rig rig;
+  REQUIRE(rig.broker->start(10'000));
+  REQUIRE(rig.broker->begin());
+  const auto sent = rig.broker->send_offsets({{{"in", 0}, 1}}, GroupStamp{}, 1000);
+  REQUIRE_FALSE(sent);
+  CHECK(sent.error().fault == Fault::generation);
+}
+
+TEST_CASE("An abort with nothing amiss is clean, and the next transaction goes on") {
+  Rig rig;
+  REQUIRE(rig.broker->start(10'000));
+  REQUIRE(rig.broker->begin());
+  REQUIRE(rig.broker->send(some_record()));
+  const auto aborted = rig.broker->abort(3000);
+  INFO((aborted ? "" : aborted.error().what));
+  CHECK(aborted);
+  CHECK(transaction(*rig.broker).fault == Fault::none);
+}
+
+TEST_CASE("An empty transaction is a clean one") {
+  Rig rig;
+  REQUIRE(rig.broker->start(10'000));
+  REQUIRE(rig.broker->begin());
+  CHECK(rig.broker->commit(3000));
+}
+
+TEST_CASE("A start without brokers ends at its deadline, and succeeds when they come") {
+  Rig rig;
+  rd_kafka_mock_broker_set_down(rig.cluster.get(), 1);
+  const int64_t before = kClock.mono_ms();
+  const auto started = rig.broker->start(1000);
+  CHECK(kClock.mono_ms() - before < 5000);
+  REQUIRE_FALSE(started);
+  CHECK(started.error().fault == Fault::destination);
+  rd_kafka_mock_broker_set_up(rig.cluster.get(), 1);
+  CHECK(rig.broker->start(10'000));
+  CHECK(transaction(*rig.broker).fault == Fault::none);
+}
+
+TEST_CASE("A commit without brokers ends at its deadline with an unknown outcome or a destination's fault") {
+  Rig rig;
+  REQUIRE(rig.broker->start(10'000));
+  REQUIRE(rig.broker->begin());
+  REQUIRE(rig.broker->send(some_record()));
+  rd_kafka_mock_broker_set_down(rig.cluster.get(), 1);
+  const int64_t before = kClock.mono_ms();
+  const auto committed = rig.broker->commit(1500);
+  CHECK(kClock.mono_ms() - before < 6000);
+  REQUIRE_FALSE(committed);
+  CHECK((committed.error().fault == Fault::unknown_outcome || committed.error().fault == Fault::destination));
+  // Recovery while it is still away fails within its deadline, and can be gone on with.
+  CHECK_FALSE(rig.broker->rebuild(false, 500));
+  rd_kafka_mock_broker_set_up(rig.cluster.get(), 1);
+  REQUIRE(wait_until([&] { return rig.broker->rebuild(false, 3000).has_value(); }));
+  CHECK(transaction(*rig.broker).fault == Fault::none);
+}
+
+TEST_CASE("Memory that a discarded producer may read is freed only when that producer is gone") {
+  Rig rig;
+  REQUIRE(rig.broker->start(10'000));
+  REQUIRE(rig.broker->begin());
+  REQUIRE(rig.broker->send(some_record()));
+  static std::atomic<int> released{0};
+  released = 0;
+  REQUIRE(rig.broker->rebuild(false, 10'000));
+  std::vector<HeldMessage> held{HeldMessage{nullptr, [](void*) { ++released; }}};
+  rig.broker->free_later(std::move(held), std::make_unique<Arena>());
+  CHECK(wait_until([&] { return released == 1; }));
+  CHECK_FALSE(rig.broker->discarded_pending());
+  CHECK(rig.edge->snapshot().counters.producers_discarded >= 1);
+}
+
+TEST_CASE("A full queue is said as such, and serving it makes room") {
+  MockCluster cluster;
+  cluster.topic("out", 4);
+  EdgeSettings settings = settings_for(cluster.address());
+  settings.destinations = {DestinationSettings{"out", "none"}};
+  settings.producer_queue_bytes = 1 << 20;
+  auto edge = std::move(Edge::create(std::move(settings), kClock).value());
+  auto broker = edge->make_broker(0);
+  REQUIRE(broker->start(10'000));
+  REQUIRE(broker->begin());
+  const std::string value(100'000, 'x');
+  bool full = false;
+  for (int i = 0; i < 100 && !full; ++i) {
+    OutputRecord record = some_record();
+    record.value = Bytes(value);
+    const auto sent = broker->send(record);
+    full = !sent && sent.error().fault == Fault::queue_full;
+  }
+  CHECK(full);
+  REQUIRE(wait_until([&] {
+    static_cast<void>(broker->poll(10));
+    return broker->send(some_record()).has_value();
+  }));
+  CHECK(broker->commit(10'000));
+}
+
+TEST_CASE("At least once: errors of delivery come back at the commit, and a rebuild brings a clean producer") {
+  Rig rig(Delivery::at_least_once);
+  REQUIRE(rig.broker->start(10'000));
+  REQUIRE(transaction(*rig.broker, false).fault == Fault::none);
+  rig.cluster.next(kProduce, {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED});
+  const Ended ended = transaction(*rig.broker, false);
+  CHECK(ended.fault == Fault::destination);
+  REQUIRE(rig.broker->rebuild(false, 10'000));
+  CHECK(transaction(*rig.broker, false).fault == Fault::none);
+}
+
+TEST_CASE("sync: the error is that of the record that was just sent") {
+  Rig rig(Delivery::sync);
+  REQUIRE(rig.broker->start(10'000));
+  REQUIRE(rig.broker->begin());
+  REQUIRE(rig.broker->send(some_record(1)));
+  rig.cluster.next(kProduce, {RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE});
+  const auto sent = rig.broker->send(some_record(2));
+  REQUIRE_FALSE(sent);
+  CHECK(sent.error().fault == Fault::record_refused);
+  CHECK(rig.broker->refused()->tag == 2);
+}
+
+TEST_CASE("fire_and_forget commits without waiting for acknowledgements") {
+  Rig rig(Delivery::fire_and_forget);
+  REQUIRE(rig.broker->start(10'000));
+  CHECK(transaction(*rig.broker, false).fault == Fault::none);
+}
+
+}  // namespace millrace::test
