@@ -72,7 +72,7 @@ TEST_CASE("The consumer reads committed records, never resets by itself, never c
   CHECK(value_of(*conf, "queued.max.messages.kbytes") == "1024");
   CHECK(value_of(*conf, "fetch.message.max.bytes") == "1048576");
   CHECK(value_of(*conf, "partition.assignment.strategy") == "cooperative-sticky");
-  CHECK(value_of(*conf, "group.instance.id") == "");
+  CHECK(value_of(*conf, "group.instance.id") == "?");  // not set
 }
 
 TEST_CASE("A static member is named after pipeline and instance") {

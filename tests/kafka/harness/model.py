@@ -1,8 +1,8 @@
 """What a pipeline must do, written from its specification a second time: in another language, sharing nothing.
 
 A Graph holds every expression twice: as CEL for the daemon's YAML and as a Python function for the model. `yaml()`
-gives the one, `outputs()` of a source record the other: the records that must stand in the destinations because of it, with
-key, value bytes, headers, timestamp and partition, or the reason why it is in the dead letters.
+gives the one, `outputs()` of a source record the other: the records that must stand in the destinations because of it,
+with key, value bytes, headers, timestamp and partition, or the reason why it is in the dead letters.
 """
 
 import json

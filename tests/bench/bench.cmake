@@ -1,0 +1,12 @@
+# The benchmarks; scripts/build bench makes them beside the daemon.
+add_executable(copy_broker tests/bench/copy_broker.cc tests/bench/copy_cluster.cc)
+target_link_libraries(copy_broker PRIVATE fmt::fmt CLI11::CLI11)
+
+# Links the daemon's folders for the librdkafka settings and for murmur2, so that both sides have the same.
+add_executable(copy_loop tests/bench/copy_loop.cc)
+target_link_libraries(copy_loop PRIVATE millrace_kafka CLI11::CLI11)
+
+if(EXISTS ${CMAKE_SOURCE_DIR}/tests/bench/expr_bench.cc)
+  add_executable(expr_bench tests/bench/expr_bench.cc)
+  target_link_libraries(expr_bench PRIVATE millrace_expr)
+endif()
