@@ -15,7 +15,7 @@ namespace millrace {
 namespace {
 
 constexpr size_t kNameBytesMax = 100;  // longer ones are nobody's typing mistake
-constexpr size_t kNamesListedMax = 20;
+constexpr size_t kNamesListedMax = 25;
 
 struct Unit {
   std::string_view name;

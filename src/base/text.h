@@ -16,7 +16,7 @@ size_t edit_distance(std::string_view a, std::string_view b);
 // The candidate nearest to `name` (capitals aside), when it is near enough to be meant; empty otherwise.
 std::string nearest(std::string_view name, std::span<const std::string> candidates);
 
-// "`a`, `b` and `c`"; after twenty names, "and 7 more". Names in messages stand in backticks.
+// "`a`, `b` and `c`"; after 25 names, "and 7 more". Names in messages stand in backticks.
 std::string quoted_list(std::span<const std::string> names);
 
 // 1536 -> "1.5KiB"; 1500 -> "1500B". Always exact: parse_bytes gives the same number.

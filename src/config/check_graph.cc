@@ -14,7 +14,8 @@ namespace {
 
 class GraphCheck {
  public:
-  GraphCheck(const PipelineSpec& spec, Diagnostics& diagnostics) : spec_(spec), diagnostics_(diagnostics) {}
+  explicit GraphCheck(const Parsing& parsing)
+      : spec_(parsing.spec), diagnostics_(parsing.diagnostics), inputs_known_(parsing.inputs_known) {}
 
   void run() {
     name_nodes();
@@ -25,7 +26,7 @@ class GraphCheck {
       check_inputs(fmt::format("destination `{}`", destination.name), destination.from);
     }
     check_circles();
-    check_readers();
+    if (inputs_known_) check_readers();
     check_topics();
   }
 
@@ -74,6 +75,7 @@ class GraphCheck {
       }
       return;
     }
+    inputs_known_ = false;
     const bool destination = std::any_of(spec_.destinations.begin(), spec_.destinations.end(),
                                          [&](const DestinationSpec& spec) { return spec.name == input.node; });
     if (destination) {
@@ -92,34 +94,38 @@ class GraphCheck {
     return input.port.empty() ? input.node : input.node + "." + input.port;
   }
 
-  // The stage that feeds `stage` by its n-th input, when it is one.
+  // The stage that an input names, when it is one.
   const Known* feeding_stage(const Input& input) const {
     const auto found = nodes_.find(input.node);
     return found == nodes_.end() || found->second.is_source ? nullptr : &found->second;
   }
 
+  // Takes away the stages that only need what has been taken; what remains is in a circle, or behind one.
   void check_circles() {
-    const size_t count = spec_.stages.size();
-    std::vector<bool> done(count, false);
-    for (bool moved = true; moved;) {
-      moved = false;
-      for (size_t i = 0; i < count; ++i) {
-        const auto& from = spec_.stages[i].from;
-        const bool ready = std::all_of(from.begin(), from.end(), [&](const Input& input) {
-          const Known* stage = feeding_stage(input);
-          return stage == nullptr || done[stage->index];
-        });
-        if (done[i] || !ready) continue;
-        done[i] = true;
-        moved = true;
+    std::vector<bool> done(spec_.stages.size(), false);
+    while (true) {
+      for (bool moved = true; moved;) {
+        moved = false;
+        for (size_t i = 0; i < done.size(); ++i) {
+          const auto& from = spec_.stages[i].from;
+          const bool ready = std::all_of(from.begin(), from.end(), [&](const Input& input) {
+            const Known* stage = feeding_stage(input);
+            return stage == nullptr || done[stage->index];
+          });
+          if (done[i] || !ready) continue;
+          done[i] = true;
+          moved = true;
+        }
       }
+      const auto first = std::find(done.begin(), done.end(), false);
+      if (first == done.end()) return;
+      name_circle(done, static_cast<size_t>(first - done.begin()));
     }
-    const auto first = std::find(done.begin(), done.end(), false);
-    if (first != done.end()) name_circle(done, static_cast<size_t>(first - done.begin()));
   }
 
   // From any stage that is not done, going on to an input that is not done must come back somewhere.
-  void name_circle(const std::vector<bool>& done, size_t at) {
+  // Its stages then count as done, so that the next circle is found too.
+  void name_circle(std::vector<bool>& done, size_t at) {
     std::vector<size_t> way;
     while (std::find(way.begin(), way.end(), at) == way.end()) {
       way.push_back(at);
@@ -132,6 +138,7 @@ class GraphCheck {
     }
     way.erase(way.begin(), std::find(way.begin(), way.end(), at));
     way.push_back(at);
+    for (const size_t stage : way) done[stage] = true;
     std::string text;
     for (auto stage = way.rbegin(); stage != way.rend(); ++stage) {
       text += (text.empty() ? "`" : " -> `") + spec_.stages[*stage].name + "`";
@@ -175,6 +182,7 @@ class GraphCheck {
 
   const PipelineSpec& spec_;
   Diagnostics& diagnostics_;
+  bool inputs_known_;
   std::map<std::string, Known, std::less<>> nodes_;
   std::vector<std::string> names_;
 };
@@ -182,7 +190,7 @@ class GraphCheck {
 }  // namespace
 
 void check_graph(Parsing& parsing) {
-  GraphCheck(parsing.spec, parsing.diagnostics).run();
+  GraphCheck(parsing).run();
 }
 
 }  // namespace millrace::config

@@ -41,7 +41,9 @@ class TreeBuilder final : public YAML::EventHandler {
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { add(make(mark, Node::Kind::null, anchor)); }
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
     diagnostics_.error(place(mark), "aliases (`*name`) are not supported; write the value out");
-    add(make(mark, Node::Kind::null, 0));
+    Node node = make(mark, Node::Kind::scalar, 0);
+    node.tag = Node::kAlias;
+    add(std::move(node));
   }
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
@@ -197,6 +199,14 @@ std::optional<size_t> first_bad_byte(std::string_view text) {
   return good == text.size() ? std::nullopt : std::optional(good);
 }
 
+// yaml-cpp trips over tabs somewhere behind them.
+bool begins_with_tab(const SourceText& source, size_t offset) {
+  const std::string& text = source.text();
+  const size_t begin = offset == 0 ? 0 : text.rfind('\n', offset - 1) + 1;
+  const size_t first = text.find_first_not_of(' ', begin);
+  return first != std::string::npos && text[first] == '\t';
+}
+
 }  // namespace
 
 std::shared_ptr<const Node> load_document(const std::string& text, Diagnostics& diagnostics, const Secrets* secrets,
@@ -223,8 +233,10 @@ std::shared_ptr<const Node> load_document(const std::string& text, Diagnostics& 
     return nullptr;
   } catch (const YAML::Exception& error) {
     const size_t offset = error.mark.is_null() ? 0 : source.offset(error.mark.line, error.mark.column);
-    diagnostics.error(source.position(offset),
-                      fmt::format("{} (if it is an expression, {})", syntax_error_text(error.msg), kAfterBlock));
+    const std::string text = begins_with_tab(source, offset) ? "a tab cannot indent; use blanks"
+                                                             : fmt::format("{} (if it is an expression, {})",
+                                                                           syntax_error_text(error.msg), kAfterBlock);
+    diagnostics.error(source.position(offset), text);
     return nullptr;
   }
   if (!builder.has_root()) {

@@ -24,6 +24,9 @@ class Node {
   enum class Kind { null, scalar, list, map };
   enum class Style { plain, single_quoted, double_quoted, literal, folded };  // of a scalar
 
+  // The tag of a node that stands for an alias: loading has refused it, and nobody else needs to.
+  static constexpr const char* kAlias = "*";
+
   // Where the byte `offset` of a scalar's text stands in the file.
   struct Landmark {
     size_t offset = 0;
@@ -34,7 +37,7 @@ class Node {
   Style style = Style::plain;
   Position position;                           // of a quoted or block scalar: the quote, the `|`
   std::string text;                            // of a scalar, as written: ${...} is resolved by the Reader
-  std::string tag;                             // as written, "" when there is none
+  std::string tag;                             // as written, "" when there is none; kAlias for an alias
   std::vector<std::pair<Node, Node>> members;  // of a map, in the order of the file; keys are scalars
   std::vector<Node> items;                     // of a list
   bool flow = false;                           // written as {...} or [...]

@@ -97,7 +97,7 @@ std::optional<PipelineSpec> parse_pipeline(const std::string& file_name, const s
   if (spec.document == nullptr) return std::nullopt;
   Reader top(*spec.document, "", diagnostics);
   if (!spec.document->is_map()) return std::nullopt;
-  Parsing parsing{context, diagnostics, spec, {}};
+  Parsing parsing{context, diagnostics, spec, {}, true};
   read_identity(top, parsing);
   spec.delivery = read_delivery(top);
   read_settings(top, parsing);

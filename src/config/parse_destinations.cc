@@ -70,12 +70,12 @@ void read_acks(Reader& reader, DestinationSpec& destination, Delivery delivery) 
 }  // namespace
 
 void read_destinations(Reader& top, Parsing& parsing) {
-  for (const NamedNode& named : named_nodes(top, "destinations", "destination", true)) {
+  for (const NamedNode& named : named_nodes(top, "destinations", "destination", true, parsing)) {
     Reader reader(*named.node, fmt::format("destination `{}`", named.name), parsing.diagnostics);
     DestinationSpec destination;
     destination.name = named.name;
     destination.position = named.position;
-    destination.from = read_inputs(reader);
+    destination.from = read_inputs(reader, parsing);
     destination.topic = read_topic(reader, true);
     read_key(reader, destination);
     read_partition(reader, destination);

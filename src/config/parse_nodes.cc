@@ -49,7 +49,7 @@ bool is_later(Reader& reader, std::string_view key, std::initializer_list<std::s
 }
 
 void read_sources(Reader& top, Parsing& parsing) {
-  for (const NamedNode& named : named_nodes(top, "sources", "source", true)) {
+  for (const NamedNode& named : named_nodes(top, "sources", "source", true, parsing)) {
     Reader reader(*named.node, fmt::format("source `{}`", named.name), parsing.diagnostics);
     SourceSpec source;
     source.name = named.name;
@@ -70,7 +70,7 @@ void read_sources(Reader& top, Parsing& parsing) {
 
 void read_tables(Reader& top, Parsing& parsing) {
   const std::filesystem::path folder = std::filesystem::path(parsing.spec.file).parent_path();
-  for (const NamedNode& named : named_nodes(top, "tables", "table", false)) {
+  for (const NamedNode& named : named_nodes(top, "tables", "table", false, parsing)) {
     Reader reader(*named.node, fmt::format("table `{}`", named.name), parsing.diagnostics);
     TableSpec table;
     table.name = named.name;
@@ -116,12 +116,12 @@ void read_kind(Reader& reader, StageSpec& stage, const std::vector<std::string>&
 }
 
 void read_stages(Reader& top, Parsing& parsing) {
-  for (const NamedNode& named : named_nodes(top, "stages", "stage", false)) {
+  for (const NamedNode& named : named_nodes(top, "stages", "stage", false, parsing)) {
     Reader reader(*named.node, fmt::format("stage `{}`", named.name), parsing.diagnostics);
     StageSpec stage;
     stage.name = named.name;
     stage.position = named.position;
-    stage.from = read_inputs(reader);
+    stage.from = read_inputs(reader, parsing);
     read_kind(reader, stage, parsing.context.stage_kinds);
     stage.on_error = read_on_error(reader);
     reader.finish();
@@ -131,7 +131,8 @@ void read_stages(Reader& top, Parsing& parsing) {
 
 }  // namespace
 
-std::vector<NamedNode> named_nodes(Reader& top, std::string_view key, std::string_view what, bool required) {
+std::vector<NamedNode> named_nodes(Reader& top, std::string_view key, std::string_view what, bool required,
+                                   Parsing& parsing) {
   std::vector<NamedNode> result;
   const Node* section = top.get(key, required);
   if (section == nullptr) return result;
@@ -143,6 +144,7 @@ std::vector<NamedNode> named_nodes(Reader& top, std::string_view key, std::strin
     if (is_node_name(name.text)) {
       result.push_back({name.text, name.position, &node});
     } else {
+      parsing.inputs_known = false;
       top.diagnostics().error(name.position,
                               fmt::format("a {} cannot be called {} ({})", what, in_ticks(name.text), kNodeNameRule));
     }
@@ -150,7 +152,7 @@ std::vector<NamedNode> named_nodes(Reader& top, std::string_view key, std::strin
   return result;
 }
 
-std::vector<Input> read_inputs(Reader& reader) {
+std::vector<Input> read_inputs(Reader& reader, Parsing& parsing) {
   std::vector<Input> result;
   for (const auto& [text, position] : reader.names("from", true)) {
     const size_t dot = std::min(text.find('.'), text.size());
@@ -163,6 +165,9 @@ std::vector<Input> read_inputs(Reader& reader) {
                                                        reader.what(), in_ticks(text)));
     }
   }
+  const Node* from = reader.get("from");
+  const size_t named = from == nullptr ? 0 : from->is_list() ? from->items.size() : 1;
+  if (result.empty() || result.size() != named) parsing.inputs_known = false;
   return result;
 }
 

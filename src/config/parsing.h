@@ -15,6 +15,7 @@ struct Parsing {
   Diagnostics& diagnostics;
   PipelineSpec& spec;
   std::map<std::string, Position, std::less<>> places;  // of the knobs that the file sets, by path
+  bool inputs_known = true;  // false: some `from` could not be read, so that nobody can say what is read by nobody
 };
 
 // A section of the file under `key`; empty when it is absent.
@@ -36,7 +37,7 @@ void read_destinations(Reader& top, Parsing& parsing);
 void read_dead_letters(Reader& top, Parsing& parsing);
 
 // Shared by nodes: `from`, `on_error`, and the entries of a map of named nodes.
-std::vector<Input> read_inputs(Reader& reader);
+std::vector<Input> read_inputs(Reader& reader, Parsing& parsing);
 OnError read_on_error(Reader& reader);
 // The named maps under `key`, those with a usable name.
 struct NamedNode {
@@ -44,7 +45,8 @@ struct NamedNode {
   Position position;
   const Node* node;
 };
-std::vector<NamedNode> named_nodes(Reader& top, std::string_view key, std::string_view what, bool required);
+std::vector<NamedNode> named_nodes(Reader& top, std::string_view key, std::string_view what, bool required,
+                                   Parsing& parsing);
 
 // check_graph.cc: names, inputs, circles, readers, topics.
 void check_graph(Parsing& parsing);

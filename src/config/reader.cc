@@ -10,8 +10,9 @@
 namespace millrace::config {
 
 std::optional<ScalarText> scalar_of(const Node& node, const std::string& what, Diagnostics& diagnostics) {
+  if (node.tag == Node::kAlias) return std::nullopt;
   if (!node.is_scalar()) {
-    diagnostics.error(node.position, fmt::format("{} must be text, not {}", what, kind_text(node)));
+    diagnostics.error(node.position, fmt::format("{} must be one value, not {}", what, kind_text(node)));
     return std::nullopt;
   }
   ScalarText result{node.text, true, node.position};
@@ -122,8 +123,8 @@ std::string Reader::choice(std::string_view key, const std::vector<std::string>&
   if (std::find(names.begin(), names.end(), found->text) != names.end()) return found->text;
   const std::string near = nearest(found->text, names);
   const Node* node = node_.find(key);
-  wrong(key, fmt::format("must be one of {}, not {}{}", quoted_list(names), in_ticks(node->text),
-                         near.empty() ? "" : "; did you mean `" + near + "`?"));
+  wrong(key, fmt::format("must be {}{}, not {}{}", names.size() > 1 ? "one of " : "", quoted_list(names),
+                         in_ticks(node->text), near.empty() ? "" : "; did you mean `" + near + "`?"));
   return fallback;
 }
 
@@ -131,16 +132,18 @@ std::vector<const Node*> Reader::scalars(std::string_view key, bool required) {
   std::vector<const Node*> result;
   const Node* found = get(key, required);
   if (found == nullptr) return result;
+  if (found->tag == Node::kAlias) return result;
   if (found->is_scalar()) return {found};
   if (!found->is_list()) {
-    wrong(key, fmt::format("must be text or a list of texts, not {}", kind_text(*found)));
+    wrong(key, fmt::format("must be one value or a list of them, not {}", kind_text(*found)));
     return result;
   }
   for (const Node& item : found->items) {
+    if (item.tag == Node::kAlias) continue;
     if (item.is_scalar()) {
       result.push_back(&item);
     } else {
-      diagnostics_.error(item.position, fmt::format("{}`{}` must be a list of texts, and this is {}",
+      diagnostics_.error(item.position, fmt::format("{}`{}` must be a list of single values, and this is {}",
                                                     what_.empty() ? "" : what_ + ": ", key, kind_text(item)));
     }
   }

@@ -43,7 +43,7 @@ TEST_CASE("lists of names") {
   CHECK(quoted_list(names) == "`a` and `b`");
   names = {"a", "b", "c"};
   CHECK(quoted_list(names) == "`a`, `b` and `c`");
-  names.assign(27, "n");
+  names.assign(32, "n");
   CHECK(quoted_list(names).ends_with("`n` and 7 more"));
 }
 

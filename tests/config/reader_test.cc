@@ -92,10 +92,10 @@ TEST_CASE("a value of the wrong sort says how it is spelt") {
   CHECK(error("x: tow", [](Reader& r) {
           r.choice("x", {"one", "two"}, "one");
         }) == "f:1:4: error: thing: `x` must be one of `one` and `two`, not `tow`; did you mean `two`?\n");
-  CHECK(error("x: [1]", [](Reader& r) { r.text("x"); }) == "f:1:4: error: thing: `x` must be text, not a list\n");
-  CHECK(error("x:", [](Reader& r) { r.text("x"); }) == "f:1:1: error: thing: `x` must be text, not nothing\n");
+  CHECK(error("x: [1]", [](Reader& r) { r.text("x"); }) == "f:1:4: error: thing: `x` must be one value, not a list\n");
+  CHECK(error("x:", [](Reader& r) { r.text("x"); }) == "f:1:1: error: thing: `x` must be one value, not nothing\n");
   CHECK(error("x: {}", [](Reader& r) { r.names("x"); }) ==
-        "f:1:4: error: thing: `x` must be a name or a list of names, not a map\n");
+        "f:1:4: error: thing: `x` must be one value or a list of them, not a map\n");
   CHECK(error("x: []", [](Reader& r) { r.names("x"); }) ==
         "f:1:4: error: thing: `x` is an empty list; name at least one\n");
   CHECK(error("- 1", [](Reader& r) { r.required_text("x"); }) == "f:1:1: error: thing must be a map, not a list\n");
@@ -182,7 +182,7 @@ TEST_CASE("a value behind a reference is never shown") {
   CHECK(d.errors().find("hunter2") == std::string::npos);
   CHECK(d.errors() ==
         "f:1:4: error: thing: `a` has no usable value behind `${env:A}`\n"
-        "f:2:4: error: thing: `b` must be one of `one`, not `${env:A}`\n"
+        "f:2:4: error: thing: `b` must be `one`, not `${env:A}`\n"
         "f:3:4: error: thing: `c`: no such secret\n");
 }
 
