@@ -33,8 +33,11 @@ int32_t root_slot(const FieldPlan& plan) {
   return -1;
 }
 
+// Whether some stage writes into the value. Then decoded records have spans, even where none of them is filled, and
+// whoever finds none knows that the value was not decoded.
 bool wants_spans(const FieldPlan& plan) {
-  return std::any_of(plan.wanted().begin(), plan.wanted().end(), [](const auto& wanted) { return wanted.span; });
+  return std::any_of(plan.wanted().begin(), plan.wanted().end(),
+                     [](const auto& wanted) { return wanted.span || !wanted.read; });
 }
 
 void prepare(std::string_view value, size_t slots, bool spans, Arena& arena, DecodedRecord& into) {

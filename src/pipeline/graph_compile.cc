@@ -59,14 +59,12 @@ std::unique_ptr<const Graph> GraphBuilder::build() {
   wire_stages();
   compile_destinations();
   set_dead_letters();
-  // A stage in a circle is in no order: what follows would only repeat that in other words.
-  if (order_.size() == spec_.stages.size()) {
-    check_readers();
-    check_formats();
-  }
+  if (order_.size() != spec_.stages.size()) return nullptr;  // a circle
+  check_readers();
+  check_formats();
   check_loops();
   warn_about_order();
-  if (diagnostics_.has_errors()) return nullptr;
+  if (incomplete_ || diagnostics_.has_errors()) return nullptr;
   return std::move(graph_);
 }
 
@@ -149,13 +147,7 @@ void GraphBuilder::compile_destination(const config::DestinationSpec& spec) {
     node.partition_expression = compile(*spec.partition_expression, what + ": partition");
   }
   for (const auto& input : spec.from) {
-    find_input(what, input);
     for (const PortRef port : resolve(what, input)) {
-      const auto same = [port](const DestinationNode::Input& other) { return other.from == port; };
-      if (std::find_if(node.inputs.begin(), node.inputs.end(), same) != node.inputs.end()) {
-        diagnostics_.error(input.position, fmt::format("{}: `{}` is listed twice", what, graph_->port_name(port)));
-        continue;
-      }
       node.inputs.push_back({port, 0});
       note_reader(port);
     }

@@ -102,6 +102,7 @@ struct StageSetup {
   const config::Node& body;  // the node under the kind's key: `filter:`, `classify:`, ...
   expr::Compiler& compiler;
   expr::FieldPlan& plan;
+  std::string what = "stage";  // names the stage in messages: "stage `size`"
 };
 
 struct StageKind {
