@@ -233,10 +233,11 @@ std::shared_ptr<const Node> load_document(const std::string& text, Diagnostics& 
     return nullptr;
   } catch (const YAML::Exception& error) {
     const size_t offset = error.mark.is_null() ? 0 : source.offset(error.mark.line, error.mark.column);
-    const std::string text = begins_with_tab(source, offset) ? "a tab cannot indent; use blanks"
-                                                             : fmt::format("{} (if it is an expression, {})",
-                                                                           syntax_error_text(error.msg), kAfterBlock);
-    diagnostics.error(source.position(offset), text);
+    const std::string problem =
+        begins_with_tab(source, offset)
+            ? "a tab cannot indent; use blanks"
+            : fmt::format("{} (if it is an expression, {})", syntax_error_text(error.msg), kAfterBlock);
+    diagnostics.error(source.position(offset), problem);
     return nullptr;
   }
   if (!builder.has_root()) {
