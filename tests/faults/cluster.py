@@ -190,10 +190,23 @@ class Cluster:
         try:
             for node in self.nodes:
                 node.wait()
+            self.warm()
         except RuntimeError:
             self.reset()
             raise
         return self
+
+    def warm(self, seconds=30):
+        """Until the internal topics of groups are there: the first question makes them."""
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                with self.wire() as wire:
+                    return wire.coordinator("warm")
+            except (OSError, kafka_wire.KafkaError) as error:
+                if time.monotonic() > end:
+                    raise RuntimeError(f"no group coordinator: {error}") from error
+                time.sleep(0.1)
 
     def address(self):
         """For the rig: never harmed."""

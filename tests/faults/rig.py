@@ -5,6 +5,7 @@ Topics, load, model, checker and Kafka's own clients are those of tests/kafka.
 
 import os
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -15,12 +16,14 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "tests", "kafka"))
 sys.path.insert(0, HERE)
 
-from harness.case import Place, Rig, Sampler  # noqa: E402  (the paths are set just above)
+from harness.broker import kafka_wire  # noqa: E402  (the paths are set just above)
+from harness.case import Place, Rig, Sampler  # noqa: E402
 from harness.checker import Checker  # noqa: E402
 from harness.daemon import Daemon  # noqa: E402
 from harness.model import Graph  # noqa: E402
 from harness.records import read_file, to_send  # noqa: E402
 
+KafkaError = kafka_wire.KafkaError
 DIRECTORY = os.path.join(ROOT, "build", "tests", "faults")
 PARTS = {}
 
@@ -44,7 +47,8 @@ class Field(Place):
 
     def __init__(self, rig, name, cluster, dice):
         super().__init__(rig, name)
-        self.broker, self.cluster, self.proxy, self.dice = cluster, cluster, cluster.proxy, dice
+        self.broker, self.cluster, self.dice = cluster, cluster, dice
+        self.proxy = cluster.proxy if cluster else None
         self.subjects, self.observers = [], []
         self.effects = {}
 
@@ -78,6 +82,27 @@ class Field(Place):
             key = f"{prefix}-{number}".encode()
             items.append(to_send(topic, b'{"id":"%s"}' % key, key, partition, (("id", key),), 1_700_000_000_000 + number))
         self.produce(items)
+
+    def committed(self, group, seconds=30):
+        """As the harness asks, but a coordinator that is moving or gone is asked again."""
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                return super().committed(group)
+            except (OSError, struct.error, KafkaError):
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.1)
+
+    def ends(self, topics, seconds=30):
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                return super().ends(topics)
+            except (OSError, struct.error, KafkaError):
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.1)
 
     def count(self, what, number=1):
         self.effects[what] = self.effects.get(what, 0) + number
@@ -144,8 +169,9 @@ class Field(Place):
                 self.kafka("observeStop", name=name)
             except Exception as error:  # the run has failed already
                 self.note(f"observer: {error}")
-        self.proxy.clear()
-        self.proxy.heal()
+        if self.proxy:
+            self.proxy.clear()
+            self.proxy.heal()
         super().close()
 
 
@@ -174,7 +200,9 @@ class Subject:
                     continue
                 self.codes.append(process.returncode)
                 self.process = None
-                if self.restarting and self.starts < 10_000 and process.returncode not in self.final_codes:
+                if process.returncode in self.final_codes:
+                    self.restarting = False
+                if self.restarting and self.starts < 10_000:
                     self.spawn()
 
     @property
@@ -195,6 +223,20 @@ class Subject:
         if pid is None:
             raise NoEffect(f"{self.name} does not run")
         os.kill(pid, number)
+
+    def ask_to_stop(self):
+        self.send(signal.SIGTERM)
+
+    def leave(self):
+        """Gone until `start_again`; killed, so that its session has to run out."""
+        self.restarting = False
+        self.kill()
+
+    def start_again(self):
+        with self.lock:
+            self.restarting = True
+            if self.process is None or self.process.poll() is not None:
+                self.spawn()
 
     def close(self):
         self.closing.set()
@@ -270,6 +312,12 @@ class Millrace(Subject):
                     os.environ[key] = value
         self.process = self.daemon.process
         self.starts += 1
+
+    def ask_to_stop(self):
+        try:
+            self.daemon.ask_to_stop()
+        except FileNotFoundError:
+            self.send(signal.SIGTERM)
 
     def recoveries(self):
         return self.daemon.log_text().count("recover")

@@ -10,6 +10,7 @@ import signal
 
 from frames import (
     ADD_OFFSETS,
+    CONCURRENT_TRANSACTIONS,
     END_TXN,
     ILLEGAL_GENERATION,
     INIT_PRODUCER_ID,
@@ -105,12 +106,18 @@ async def all_written(proxy, subject, late, kill_it):
     await late.caught(30)
     while not repeats.frames.empty():
         repeats.frames.get_nowait()
-    offsets = proxy.hold(stall=True, api=ADD_OFFSETS)
+    written = []
+    # A client that does not flush asks for its offsets at once; it is put off until all records are there.
+    offsets = proxy.hold(stall=True, api=ADD_OFFSETS, match=lambda frame: written)
+    early = Rule(error(CONCURRENT_TRANSACTIONS), api=ADD_OFFSETS, match=lambda frame: not written, times=None)
+    proxy.rules.append(early)
     produced = proxy.watch(on="answer", api=PRODUCE)
     await broken_off(late)
     await repeats.next(15)
-    await offsets.caught(15)
+    await produced.next(15)
     await quiet(produced)
+    written.append(True)
+    await offsets.caught(15)
     answer = await late.deliver()
     if kill_it:
         shoot(subject)
