@@ -195,6 +195,10 @@ void check_plain(const Reader& properties, Parsing& parsing) {
 
 }  // namespace
 
+std::span<const std::string_view> allowed_kafka_properties() {
+  return kAllowed;
+}
+
 void read_kafka_properties(Reader& kafka, Parsing& parsing) {
   Reader properties = section_of(kafka, "properties");
   KafkaSpec& spec = parsing.spec.kafka;

@@ -5,7 +5,9 @@
 
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/diagnostic.h"
@@ -34,5 +36,8 @@ std::optional<PipelineSpec> parse_pipeline(const std::string& file_name, const s
 
 // Reads the file (regular, at most 1 MiB). A problem is a diagnostic of the file as a whole.
 std::optional<std::string> read_config_file(const std::string& file_name, Diagnostics& diagnostics);
+
+// librdkafka's settings that `kafka.properties` takes.
+std::span<const std::string_view> allowed_kafka_properties();
 
 }  // namespace millrace::config
