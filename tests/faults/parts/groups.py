@@ -1,0 +1,99 @@
+"""Members that come, go, stand still and never come back."""
+
+import signal
+import time
+
+from frames import END_TXN, PRODUCE, TXN_OFFSET_COMMIT
+from rig import part
+from world import World
+
+ASSIGNORS = {"range": "range", "cooperative": "cooperative-sticky"}
+
+
+def rebalances(field, assignor, rounds=5):
+    """Each round: one is added, one stopped cleanly, one killed."""
+    kafka = {"properties": {"partition.assignment.strategy": assignor}} if assignor else {}
+    world = World(field, ["a", "b"], static=False, kafka=kafka)
+    number = 0
+    for _ in range(rounds):
+        number += 1
+        world.add(f"c{number}")
+        field.count("rebalance: added")
+        time.sleep(0.5 + field.dice.random() * 1.5)
+        leaving = field.dice.choice(world.members[:-1])
+        leaving.restarting = False
+        if field.dice.random() < 0.5:
+            leaving.ask_to_stop()
+            field.count("rebalance: stopped")
+        else:
+            leaving.kill()
+            field.count("rebalance: killed")
+        world.members.remove(leaving)
+        time.sleep(0.5 + field.dice.random() * 1.5)
+    world.storm.progress(60)
+    world.finish()
+
+
+@part("rebalances")
+def rebalances_default(field):
+    """Ten rebalances under load: members are added, stopped and killed; the assignor is the default: exact"""
+    rebalances(field, None)
+
+
+for name, strategy in ASSIGNORS.items():
+
+    def run(field, strategy=strategy):
+        rebalances(field, strategy)
+
+    run.__doc__ = f"The same with {strategy}"
+    part(f"rebalances-{name}")(run)
+
+
+@part("zombie")
+def zombie(field):
+    """Stopped in mid-batch past session and transaction time-outs, then continued: nothing of its batch is seen, goes on"""
+    world = World(field, ["a", "b"], kafka={"session_timeout": "3s"})
+    victim = field.dice.choice(world.members)
+    api = field.dice.choice([PRODUCE, TXN_OFFSET_COMMIT, END_TXN])
+    held = []
+
+    async def act(frame):
+        victim.send(signal.SIGSTOP)
+        held.append(frame.request.name)
+        return True
+
+    rule = field.proxy.rule(act, api=api, client=world.storm.client(victim), skip=field.dice.randrange(5))
+    field.until(lambda: held, 20, "frame of the victim")
+    field.proxy.unrule(rule)
+    time.sleep(14)
+    world.storm.progress(20, "progress of the others")
+    victim.send(signal.SIGCONT)
+    field.count("zombie")
+    field.note(f"stopped at {held[0]}")
+    time.sleep(3)
+    world.storm.progress(30, "progress with the zombie back")
+    world.finish()
+
+
+@part("lost")
+def machine_lost(field):
+    """An instance is gone for good: the other owns all partitions and commits on each, within 25 s"""
+    world = World(field, ["a", "b"], kafka={"session_timeout": "10s"})
+    victim = field.dice.choice(world.members)
+    time.sleep(1 + field.dice.random())
+    victim.restarting = False
+    if not victim.kill():
+        raise AssertionError("there was nothing to kill")
+    before = field.committed(world.storm.group)
+    took = field.until(
+        lambda: all(
+            offset > before.get(place, -1) for place, offset in field.committed(world.storm.group).items()
+        ),
+        60,
+        "commit on every partition",
+    )
+    field.count("instance lost")
+    field.note(f"all partitions moved on after {took:.1f} s")
+    assert took <= 25 * 1.5, f"{took:.1f} s"
+    world.members.remove(victim)
+    world.finish()
