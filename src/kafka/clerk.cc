@@ -129,9 +129,10 @@ void Clerk::publish_destinations(const std::map<std::string, TopicFacts>& facts)
     limit.reachable = fact.error.ok();
     if (fact.error.ok()) {
       limit.partitions = fact.partitions;
-      if (fact.leaderless > 0) limit.state = fmt::format("{} partitions have no leader", fact.leaderless);
+      if (fact.leaderless > 0)
+        limit.state = fmt::format("topic {}: {} partitions have no leader", topic, fact.leaderless);
     } else {
-      limit.state = fact.error.text;
+      limit.state = fmt::format("topic {}: {}", topic, fact.error.text);
     }
     const auto at = settings.find(topic);
     // No right to see the settings: the brokers' defaults are assumed.

@@ -48,7 +48,7 @@ void Destinations::publish(LimitsList limits) {
 void Destinations::mark(size_t index, const std::string& why) {
   MutexLock lock(mutex_);
   if (index >= marks_.size()) return;
-  marks_[index] = why;
+  marks_[index] = "topic " + topics_[index] + ": " + why;
   marked_ = true;
   merge();
 }

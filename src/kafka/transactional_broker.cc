@@ -10,7 +10,12 @@ namespace millrace {
 
 namespace {
 
+constexpr int64_t kMetadataMs = 2000;
+
 BrokerResult<void> init(Producer& producer, const std::string& id, const Deadline& deadline) {
+  // A client that has no connection yet would look for its coordinator, find none to ask, and wait half a second. The
+  // topics are wanted anyway, so that the first transaction does not wait for them.
+  static_cast<void>(producer.load_metadata(deadline.timeout(kMetadataMs)));
   for (;;) {
     const KafkaError error = producer.init_transactions(deadline.timeout());
     if (error.ok()) return {};
@@ -90,7 +95,6 @@ BrokerResult<void> TransactionalBroker::open(const Deadline& deadline) {
     if (done.error().fault != Fault::destination) discard();
     return done;
   }
-  static_cast<void>(producer_->load_metadata(deadline.timeout(2000)));
   producer_->watch().reset();
   producer_->clear_failure();
   ready_ = true;

@@ -77,7 +77,7 @@ inline EdgeSettings settings_for(const std::string& brokers) {
   settings.times.socket_ms = 2000;
   settings.times.message_ms = 3000;
   settings.times.session_ms = 6000;
-  settings.times.admin_request_ms = 1000;
+  settings.times.admin_request_ms = 300;
   settings.times.lag_ms = 100;
   return settings;
 }
