@@ -90,7 +90,7 @@ std::optional<EngineEnd> Committer::note_refusal(const BrokerError& error, Batch
 }
 
 CommitStep Committer::rebuild(Batch& batch) {
-  if (now_ms() < wake_ms_) return back_off(reason_);
+  if (now_ms() < wake_ms_ && urgency_ == Urgency::none) return back_off(reason_);
   const auto rebuilt = broker_.rebuild(isolate_, options_.rebuild_deadline_ms);
   if (!rebuilt) {
     ++counters_.recovery_failures;
@@ -119,7 +119,7 @@ std::vector<AuditDifference> Committer::differences(const Batch& batch, const Pr
 
 CommitStep Committer::compare(Batch& batch) {
   if (batch.partitions.empty()) return settle(batch, BatchResult::dropped);
-  if (now_ms() < wake_ms_) return back_off(reason_);
+  if (now_ms() < wake_ms_ && urgency_ == Urgency::none) return back_off(reason_);
   const auto found = broker_.committed(batch.topic_partitions(), options_.call_deadline_ms);
   if (!found) {
     ++counters_.recovery_failures;

@@ -113,7 +113,8 @@ class Graph {
   std::shared_ptr<const config::Node> document_;  // shared with the spec: stage plans may point into it
 };
 
-// Null when `diagnostics` got an error. `tables` outlives the graph.
+// Null when `diagnostics` got an error, and for a spec that had errors when it was read (those are not said again).
+// `tables` outlives the graph.
 std::unique_ptr<const Graph> build_graph(const config::PipelineSpec& spec, std::span<const StageKind* const> kinds,
                                          const expr::TableSet& tables, config::Diagnostics& diagnostics);
 

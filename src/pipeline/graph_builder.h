@@ -22,9 +22,8 @@ class GraphBuilder {
   std::unique_ptr<const Graph> build();
 
  private:
-  enum class NodeKind { source, stage, destination };
   struct Named {
-    NodeKind kind = NodeKind::source;
+    bool is_source = true;
     size_t index = 0;  // in the spec
   };
 
@@ -32,8 +31,6 @@ class GraphBuilder {
   void name_nodes();
   void read_sources();
   void order_stages();
-  void name_cycle(const std::vector<bool>& done);
-  const Named* find_input(const std::string& owner, const config::Input& input);
   std::vector<PortRef> resolve(const std::string& owner, const config::Input& input);
   void wire_stages();
   void note_reader(PortRef port);
@@ -41,7 +38,6 @@ class GraphBuilder {
   void check_formats();
   void check_loops();
   void warn_about_order();
-  [[nodiscard]] std::vector<std::string> input_names() const;
 
   // graph_compile.cc
   void compile_stages();
@@ -59,6 +55,7 @@ class GraphBuilder {
   std::unique_ptr<Graph> graph_;
   expr::Compiler compiler_;
   std::map<std::string, Named, std::less<>> names_;
+  bool incomplete_ = false;             // the spec has errors that were said when it was read
   std::vector<size_t> order_;           // the spec's stages in topological order
   std::vector<size_t> place_;           // of each of the spec's stages in the order
   std::vector<bool> broken_;            // stages (in order) whose ports are not known because reading them failed
