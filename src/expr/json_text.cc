@@ -4,7 +4,9 @@
 
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "base/text.h"
 
@@ -117,8 +119,10 @@ Value floating_number(std::string_view token) {
   double number = 0;
   const char* end = token.data() + token.size();
   if (std::from_chars(token.data(), end, number).ec == std::errc()) return Value::floating(number);
-  // Out of range: unlike the standard's, this one says on which side.
+  // Out of range: unlike the standard's, this one says on which side (the largest double, or the smallest).
   absl::from_chars(token.data(), end, number);
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  if (std::abs(number) > 1) number = number > 0 ? kInfinity : -kInfinity;
   return Value::floating(number);
 }
 

@@ -70,7 +70,7 @@ inline bool literal_ok(const char* text, uint32_t last, uint32_t begin, uint32_t
     if (odd == 0) return true;
     if ((odd & (odd - 1)) == 0 && (odd >> 63) == 0) {
       const uint32_t at = static_cast<uint32_t>(__builtin_ctzll(odd)) / 8 - (8 - length);
-      return token[at] == '.';
+      if (token[at] == '.') return true;
     }
     return is_json_number({token, length});
   }
