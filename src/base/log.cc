@@ -181,7 +181,7 @@ class Log {
     return false;
   }
 
-  const SystemClock system_clock_;
+  const SystemClock system_clock_{};
   Mutex mutex_;
   LogSettings settings_ GUARDED_BY(mutex_);
   LineWriter writer_ GUARDED_BY(mutex_);

@@ -130,7 +130,7 @@ class TreeBuilder final : public YAML::EventHandler {
     } else {
       // yaml-cpp puts a missing value where the next thing begins; people look for it at its key.
       if (node.is_null()) node.position = parent.key->position;
-      if (!parent.drop) parent.node.members.emplace_back(std::move(*parent.key), std::move(node));
+      if (!parent.drop) parent.node.members.push_back({std::move(*parent.key), std::move(node)});
       parent.key.reset();
       parent.drop = false;
     }

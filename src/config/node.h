@@ -33,17 +33,19 @@ class Node {
     Position position;
   };
 
+  struct Member;  // a key and its value
+
   Kind kind = Kind::null;
   Style style = Style::plain;
-  Position position;                           // of a quoted or block scalar: the quote, the `|`
-  std::string text;                            // of a scalar, as written: ${...} is resolved by the Reader
-  std::string tag;                             // as written, "" when there is none; kAlias for an alias
-  std::vector<std::pair<Node, Node>> members;  // of a map, in the order of the file; keys are scalars
-  std::vector<Node> items;                     // of a list
-  bool flow = false;                           // written as {...} or [...]
-  bool in_flow = false;                        // stands inside {...} or [...]
-  std::vector<Landmark> landmarks;             // of a scalar: one for each line, and behind each escape
-  const Secrets* secrets = nullptr;            // resolves ${...}; null: nobody does. Outlives the document
+  Position position;                 // of a quoted or block scalar: the quote, the `|`
+  std::string text;                  // of a scalar, as written: ${...} is resolved by the Reader
+  std::string tag;                   // as written, "" when there is none; kAlias for an alias
+  std::vector<Member> members;       // of a map, in the order of the file; keys are scalars
+  std::vector<Node> items;           // of a list
+  bool flow = false;                 // written as {...} or [...]
+  bool in_flow = false;              // stands inside {...} or [...]
+  std::vector<Landmark> landmarks;   // of a scalar: one for each line, and behind each escape
+  const Secrets* secrets = nullptr;  // resolves ${...}; null: nobody does. Outlives the document
 
   [[nodiscard]] bool is_map() const { return kind == Kind::map; }
   [[nodiscard]] bool is_list() const { return kind == Kind::list; }
@@ -52,6 +54,11 @@ class Node {
   [[nodiscard]] const Node* find(std::string_view key) const;
   // The place in the file of the byte `offset` of a scalar's text.
   [[nodiscard]] Position position_of(size_t offset) const;
+};
+
+struct Node::Member {
+  Node key;
+  Node value;
 };
 
 // An expression as it stands in the file.

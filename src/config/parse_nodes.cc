@@ -15,6 +15,9 @@ namespace millrace::config {
 
 namespace {
 
+// Far above any pipeline that people can read; the checks of the graph compare everything with everything.
+constexpr size_t kNodesMax = 1000;
+
 Start read_start(Reader& reader) {
   const auto text = reader.scalar("start");
   if (!text || !text->known || text->text == "earliest") return {};
@@ -33,6 +36,8 @@ void read_topics(Reader& reader, SourceSpec& source) {
     } else if (std::find(source.topics.begin(), source.topics.end(), topic.text) != source.topics.end()) {
       reader.diagnostics().error(topic.position,
                                  fmt::format("{}: topic {} is listed twice", reader.what(), in_ticks(topic.text)));
+    } else if (source.topics.size() == kNodesMax) {
+      return reader.wrong("topics", fmt::format("has more than {} entries", kNodesMax));
     } else {
       source.topics.push_back(topic.text);
     }
@@ -141,6 +146,11 @@ std::vector<NamedNode> named_nodes(Reader& top, std::string_view key, std::strin
     top.wrong(key, fmt::format("is empty; a pipeline needs at least one {}", what));
   }
   for (const auto& [name, node] : section->members) {
+    if (result.size() == kNodesMax) {
+      top.wrong(key, fmt::format("has more than {} entries", kNodesMax));
+      parsing.inputs_known = false;
+      break;
+    }
     if (is_node_name(name.text)) {
       result.push_back({name.text, name.position, &node});
     } else {
@@ -157,6 +167,10 @@ std::vector<Input> read_inputs(Reader& reader, Parsing& parsing) {
   for (const auto& [text, position] : reader.names("from", true)) {
     const size_t dot = std::min(text.find('.'), text.size());
     Input input{text.substr(0, dot), dot == text.size() ? "" : text.substr(dot + 1), position};
+    if (result.size() == kNodesMax) {
+      reader.wrong("from", fmt::format("has more than {} entries", kNodesMax));
+      break;
+    }
     if (is_node_name(input.node) && (dot == text.size() || is_node_name(input.port))) {
       result.push_back(std::move(input));
     } else {

@@ -291,6 +291,19 @@ TEST_CASE("a config file is read whole, or said why not") {
         "f: error: cannot be opened: No such file or directory\nf: error: is no regular file\n");
 }
 
+TEST_CASE("a graph beyond all measure is refused, and quickly") {
+  std::string stages = "stages:\n";
+  std::string list = "[";
+  for (int i = 0; i < 10'000; ++i) {
+    stages += "  s" + std::to_string(i) + ": {from: s" + std::to_string(i + 1) + ", filter: \"true\"}\n";
+    list += "s" + std::to_string(i) + ",";
+  }
+  CHECK(errors(kLeast + stages).find("`stages` has more than 1000 entries") != std::string::npos);
+  CHECK(errors(kLeast + "stages: {s: {filter: 'true', from: " + list + "]}}\n").find("`from` has more than 1000") !=
+        std::string::npos);
+  CHECK(errors("sources: {s: {topics: " + list + "]}}\n").find("`topics` has more than 1000") != std::string::npos);
+}
+
 // A file that people are in the middle of editing: whatever is in it, there is an answer, its places lie in the file,
 // and the text of the answer is lines of clean text.
 TEST_CASE("changed files never crash") {
