@@ -137,7 +137,7 @@ Built Builder::binary(const AstNode& node, Built left, Built right) {
     case Op::in:
       built.type = Kind::boolean;
       if (right.constant) {
-        built.cost += 1 + left.bytes * 0.1;
+        built.cost += 2;
       } else {
         built.cost += right.bytes;
         metered_ = true;

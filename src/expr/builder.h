@@ -40,8 +40,8 @@ class Builder {
 
   // builder_calls.cc: functions and macros
   Built call(AstId id);
-  Built known_call(const AstNode& node, const Function& function, std::vector<AstId> arguments);
-  Built regex_call(const AstNode& node, const Function& function, std::vector<AstId> arguments);
+  Built known_call(const Function& function, std::vector<AstId> arguments);
+  Built regex_call(const Function& function, std::vector<AstId> arguments);
   Built special_call(const AstNode& node, bool& done);
   Built lookup(const AstNode& node);
   Built unknown_function(const AstNode& node, const std::string& full_name);

@@ -16,7 +16,7 @@ Built Builder::call(AstId id) {
   if (done) return special;
   if (!node.has_target) {
     if (const Function* function = find_function(node.text, false, node.children.size())) {
-      return known_call(node, *function, node.children);
+      return known_call(*function, node.children);
     }
     return unknown_function(node, node.text);
   }
@@ -24,14 +24,14 @@ Built Builder::call(AstId id) {
   if (!space.empty()) {
     const std::string full = space + "." + node.text;
     if (const Function* function = find_function(full, false, node.children.size() - 1)) {
-      return known_call(node, *function, {node.children.begin() + 1, node.children.end()});
+      return known_call(*function, {node.children.begin() + 1, node.children.end()});
     }
     if (!argument_counts(full, false).empty() || ast_.at(node.children[0]).kind == AstKind::name) {
       return unknown_function(node, full);
     }
   }
   if (const Function* function = find_function(node.text, true, node.children.size())) {
-    return known_call(node, *function, node.children);
+    return known_call(*function, node.children);
   }
   return unknown_function(node, node.text);
 }
@@ -104,21 +104,32 @@ Built Builder::unknown_function(const AstNode& node, const std::string& full_nam
   return mistake(node, ErrorKind::no_such_overload, message);
 }
 
-Built Builder::known_call(const AstNode& node, const Function& function, std::vector<AstId> arguments) {
-  if (function.call_regex != nullptr) return regex_call(node, function, std::move(arguments));
+Built Builder::known_call(const Function& function, std::vector<AstId> arguments) {
+  if (function.call_regex != nullptr) return regex_call(function, std::move(arguments));
   Built built;
   built.type = function.result;
   bool constant = true;
   double bytes = 0;
+  Built first;  // its place in the record only
+  NodePtr fused;
   std::vector<NodePtr> nodes;
   for (const AstId argument : arguments) {
     Built part = build(argument);
     constant = constant && part.constant;
     built.cost += part.cost;
     bytes += part.bytes;
+    if (nodes.size() == 1 && arguments.size() == 2) fused = make_field_text(function.name, first, part);
+    if (nodes.empty()) {
+      first.slot = part.slot;
+      first.text = part.text;
+    }
     nodes.push_back(std::move(part.node));
   }
   built.cost += 1;
+  if (fused != nullptr) {
+    built.node = std::move(fused);
+    return built;
+  }
   const auto most = static_cast<double>(options_.limits.max_result_bytes);
   if (function.growth != Growth::fixed) built.cost += bytes * 0.1;
   if (function.growth == Growth::copy) built.bytes = std::min(bytes, most);
@@ -128,14 +139,13 @@ Built Builder::known_call(const AstNode& node, const Function& function, std::ve
   return constant ? folded(std::move(built)) : std::move(built);
 }
 
-Built Builder::regex_call(const AstNode& node, const Function& function, std::vector<AstId> arguments) {
+Built Builder::regex_call(const Function& function, std::vector<AstId> arguments) {
   Built built;
   built.type = function.result;
   bool constant = true;
   double bytes = 0;
   double pattern_bytes = 0;
   std::unique_ptr<re2::RE2> regex;
-  std::string pattern_text;
   std::vector<Built> parts;
   for (size_t i = 0; i < arguments.size(); ++i) {
     Built part = build(arguments[i]);
@@ -149,7 +159,6 @@ Built Builder::regex_call(const AstNode& node, const Function& function, std::ve
         std::string problem;
         regex = compile_regex(part.value.text(), options_.limits, problem);
         if (regex == nullptr) return failed(at, problem);
-        pattern_text = std::string(part.value.text());
       } else if (!options_.limits.dynamic_patterns && !part.constant && !environment_.lenient) {
         return failed(at, "the pattern must be a constant (or set expressions.dynamic_patterns: true)");
       }
@@ -159,11 +168,14 @@ Built Builder::regex_call(const AstNode& node, const Function& function, std::ve
   built.cost += 1 + (bytes + 1) * 0.1 * std::max(1.0, pattern_bytes * 0.25);
   if (function.growth == Growth::copy) built.bytes = bytes;
   if (function.growth == Growth::multiply) built.bytes = static_cast<double>(options_.limits.max_result_bytes);
+  if (function.name == "matches" && regex != nullptr && parts[0].slot >= 0) {
+    built.node = make_field_matches(parts[0], std::move(regex));
+    return built;
+  }
   metered_ = metered_ || !constant;
   std::vector<NodePtr> nodes;
   for (Built& part : parts) nodes.push_back(std::move(part.node));
   built.node = make_regex_call(function, std::move(regex), std::move(nodes), options_.limits);
-  (void)node;
   return constant ? folded(std::move(built)) : std::move(built);
 }
 

@@ -25,6 +25,7 @@ struct ErrorNote {
 // Kept by the Evaluator between evaluations.
 struct Evaluator::State {
   std::vector<Value> locals;
+  std::vector<int> matched;  // of a set of regular expressions
   ErrorNote note;
   uint64_t cost_left = 0;
   uint64_t iterations_left = 0;
@@ -62,11 +63,11 @@ class Frame {
   }
   Value* make_values(size_t count) {
     if (!take_bytes(count * sizeof(Value))) return nullptr;
-    return arena.make_array<Value>(count).data();
+    return arena.make_array<Value>(std::max<size_t>(count, 1)).data();
   }
   MapEntry* make_entries(size_t count) {
     if (!take_bytes(count * sizeof(MapEntry))) return nullptr;
-    return arena.make_array<MapEntry>(count).data();
+    return arena.make_array<MapEntry>(std::max<size_t>(count, 1)).data();
   }
   // A copy of `text` as a value; an error when too much was made.
   Value made_string(std::string_view text) { return made(text, Kind::string); }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,15 @@
 #include "expr/frame.h"
 
 namespace millrace::expr {
+
+// What a rule set wants to know of a rule, so that many of a kind become one table or one automaton.
+struct Shape {
+  enum class Is : uint8_t { other, equality, regex };
+  Is is = Is::other;
+  uint16_t slot = 0;
+  std::span<const Value> constants;  // equality: the field equals one of these
+  std::string_view pattern;          // regex: the field matches this
+};
 
 class Node {
  public:
@@ -19,6 +29,8 @@ class Node {
   // As a condition. On Truth::error the frame has the note. Nodes that are conditions by nature override this and let
   // eval() follow from it.
   virtual Truth test(Frame& frame) const { return truth_of(frame, eval(frame)); }
+
+  [[nodiscard]] virtual Shape shape() const { return {}; }
 
   // The compiled form for --explain, without a line end.
   [[nodiscard]] virtual std::string describe() const = 0;

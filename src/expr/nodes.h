@@ -56,6 +56,10 @@ NodePtr make_arithmetic(Op op, NodePtr left, NodePtr right, bool strict);
 NodePtr make_equal(bool wanted, Built left, Built right, Arena& constants);
 NodePtr make_compare(Op op, Built left, Built right);
 NodePtr make_in(Built needle, Built haystack, Arena& constants);
+// x.startsWith('a') and its kin: null when the parts are not a field and a constant string.
+NodePtr make_field_text(std::string_view function, const Built& field, const Built& constant);
+// x.matches('...') on a field; text tests where the pattern is plain text.
+NodePtr make_field_matches(const Built& field, std::unique_ptr<re2::RE2> regex);
 NodePtr make_and(std::vector<NodePtr> terms);
 NodePtr make_or(std::vector<NodePtr> terms);
 NodePtr make_conditional(NodePtr condition, NodePtr yes, NodePtr no);

@@ -2,6 +2,7 @@
 #include <array>
 
 #include "expr/nodes.h"
+#include "expr/nodes_fused.h"
 #include "expr/value_ops.h"
 
 namespace millrace::expr {
@@ -303,13 +304,17 @@ NodePtr make_negate(NodePtr operand) {
 NodePtr make_arithmetic(Op op, NodePtr left, NodePtr right, bool strict) {
   return std::make_unique<Arithmetic>(op, std::move(left), std::move(right), strict);
 }
-NodePtr make_equal(bool wanted, Built left, Built right, Arena& /*constants*/) {
+NodePtr make_equal(bool wanted, Built left, Built right, Arena& constants) {
+  if (left.slot < 0) std::swap(left, right);  // a field goes left
+  if (NodePtr fused = make_field_equal(wanted, left, right, constants)) return fused;
   return std::make_unique<Equal>(wanted, std::move(left.node), std::move(right.node));
 }
 NodePtr make_compare(Op op, Built left, Built right) {
+  if (NodePtr fused = make_field_compare(op, left, right)) return fused;
   return std::make_unique<Compare>(op, std::move(left.node), std::move(right.node));
 }
-NodePtr make_in(Built needle, Built haystack, Arena& /*constants*/) {
+NodePtr make_in(Built needle, Built haystack, Arena& constants) {
+  if (NodePtr fused = make_in_set(needle, haystack, constants)) return fused;
   return std::make_unique<In>(std::move(needle.node), std::move(haystack.node));
 }
 NodePtr make_and(std::vector<NodePtr> terms) {

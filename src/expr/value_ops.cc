@@ -1,5 +1,8 @@
 #include "expr/value_ops.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -122,11 +125,6 @@ bool equal(const Value& a_in, const Value& b_in, Arena& arena) {
 
 uint64_t hash_value(const Value& value_in, Arena& arena) {
   const Value value = expanded(value_in, arena);
-  const auto text_hash = [](std::string_view text) {
-    uint64_t h = 0xcbf29ce484222325ULL;
-    for (const char c : text) h = (h ^ static_cast<uint8_t>(c)) * 0x100000001b3ULL;
-    return mix(h);
-  };
   switch (value.kind()) {
     case Kind::boolean: return value.as_bool() ? 11 : 12;
     case Kind::integer:
@@ -140,7 +138,7 @@ uint64_t hash_value(const Value& value_in, Arena& arena) {
     }
     case Kind::string:
     case Kind::bytes:
-    case Kind::type: return text_hash(value.text());
+    case Kind::type: return XXH3_64bits(value.text().data(), value.text().size());
     case Kind::list: {
       uint64_t h = 17;
       for (uint32_t i = 0; i < value.count(); ++i) h = mix(h * 31 + hash_value(value.items()[i], arena));

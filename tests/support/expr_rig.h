@@ -29,9 +29,9 @@ class ExprRig {
     const expr::Scope scope = scope_for(plan);
     if (!rejected_.empty()) return rejected_;
     expr::Evaluator evaluator(arena_);
-    const expr::Value value = program->evaluate(scope, evaluator);
-    if (value.is_error()) return std::string(to_string(evaluator.error_kind())) + ": " + evaluator.error_text();
-    return expr::value_text(value, arena_);
+    const expr::Value result = program->evaluate(scope, evaluator);
+    if (result.is_error()) return std::string(to_string(evaluator.error_kind())) + ": " + evaluator.error_text();
+    return expr::value_text(result, arena_);
   }
 
   std::string load_error(const std::string& expression, expr::Want want) {
