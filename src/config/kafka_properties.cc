@@ -14,10 +14,10 @@ namespace millrace::config {
 
 namespace {
 
-constexpr std::array<std::string_view, 57> kAllowed{
+constexpr std::array<std::string_view, 54> kAllowed{
     "broker.address.family",
+    "broker.address.ttl",
     "client.dns.lookup",
-    "client.id",
     "client.rack",
     "compression.level",
     "connections.max.idle.ms",
@@ -26,10 +26,8 @@ constexpr std::array<std::string_view, 57> kAllowed{
     "fetch.error.backoff.ms",
     "fetch.min.bytes",
     "fetch.wait.max.ms",
-    "log_level",
+    "https.ca.location",
     "metadata.max.age.ms",
-    "metadata.recovery.rebootstrap.trigger.ms",
-    "metadata.recovery.strategy",
     "partition.assignment.strategy",
     "reconnect.backoff.max.ms",
     "reconnect.backoff.ms",
@@ -54,7 +52,7 @@ constexpr std::array<std::string_view, 57> kAllowed{
     "security.protocol",
     "socket.connection.setup.timeout.ms",
     "socket.keepalive.enable",
-    "socket.nagle.disable",
+    "socket.max.fails",
     "socket.receive.buffer.bytes",
     "socket.send.buffer.bytes",
     "ssl.ca.location",
@@ -71,7 +69,6 @@ constexpr std::array<std::string_view, 57> kAllowed{
     "ssl.keystore.location",
     "ssl.keystore.password",
     "ssl.sigalgs.list",
-    "topic.metadata.refresh.interval.ms",
 };
 
 constexpr std::array<std::string_view, 6> kSecret{
@@ -95,6 +92,7 @@ constexpr std::array kRefused{
     Refused{"batch.size", "it is `producer.batch_size`"},
     Refused{"bootstrap.servers", "it is `kafka.brokers`"},
     Refused{"check.crcs", kOurs},
+    Refused{"client.id", "it is made from the names of pipeline and instance"},
     Refused{"compression.codec", "it is `compression` of a destination"},
     Refused{"compression.type", "it is `compression` of a destination"},
     Refused{"delivery.timeout.ms", "it is `kafka.message_timeout`"},
@@ -117,6 +115,7 @@ constexpr std::array kRefused{
     Refused{"max.in.flight.requests.per.connection", kOurs},
     Refused{"max.partition.fetch.bytes", kMemory},
     Refused{"max.poll.interval.ms", "it is `kafka.max_poll_interval`"},
+    Refused{"log_level", "it is `log.level`"},
     Refused{"message.copy.max.bytes", kOurs},
     Refused{"message.max.bytes", kOurs},
     Refused{"message.send.max.retries", "it is `producer.retries`"},

@@ -209,6 +209,7 @@ bool begins_with_tab(const SourceText& source, size_t offset) {
 
 }  // namespace
 
+// Shared by whoever keeps a copy of the spec, whose nodes point into it.
 std::shared_ptr<const Node> load_document(const std::string& text, Diagnostics& diagnostics, const Secrets* secrets,
                                           const LoadLimits& limits) {
   if (text.size() > limits.bytes) {
