@@ -7,7 +7,6 @@
 
 #include "base/text.h"
 #include "config/parse.h"
-#include "kafka/edge.h"
 #include "stages/registry.h"
 
 namespace millrace {
@@ -52,6 +51,28 @@ StartPosition start_position(const config::Start& start) {
   return {};
 }
 
+// What librdkafka says to its settings is a problem of the file as well. This connects to nothing.
+Result<void> try_settings(const Pipeline& pipeline) {
+  EdgeSettings settings = edge_settings(pipeline.spec, *pipeline.graph);
+  if (pipeline.secrets == nullptr) {
+    for (const auto& reference : pipeline.spec.kafka.property_references) settings.properties.erase(reference.first);
+  }
+  TRY_ASSIGN(const FetchLimits limits, divide_prefetch(settings.prefetch_bytes, 1));
+  TRY_ASSIGN(const auto consumer, consumer_conf(settings, limits));
+  ProducerKind kind;
+  kind.delivery = settings.delivery;
+  kind.transactional_id = settings.transactional_id_prefix;
+  TRY_ASSIGN(const auto producer, producer_conf(settings, kind));
+  return {};
+}
+
+config::Position place_of(const Error& error, const config::KafkaSpec& kafka) {
+  for (const auto& [key, position] : kafka.property_places) {
+    if (error.what.find(key) != std::string::npos) return position;
+  }
+  return {};
+}
+
 }  // namespace
 
 std::unique_ptr<Pipeline> load_pipeline(const std::string& file, const std::string& instance, bool resolve_secrets) {
@@ -74,14 +95,8 @@ std::unique_ptr<Pipeline> load_pipeline(const std::string& file, const std::stri
     pipeline->graph = nullptr;
     return pipeline;
   }
-  // What librdkafka says to its settings is a problem of the file as well. It connects to nothing.
-  const SystemClock clock;
-  EdgeSettings settings = edge_settings(pipeline->spec, *pipeline->graph);
-  if (!resolve_secrets) {
-    for (const auto& [key, text] : pipeline->spec.kafka.property_references) settings.properties.erase(key);
-  }
-  if (const auto edge = Edge::create(std::move(settings), clock); !edge) {
-    pipeline->diagnostics.error({}, edge.error().what);
+  if (const auto accepted = try_settings(*pipeline); !accepted) {
+    pipeline->diagnostics.error(place_of(accepted.error(), pipeline->spec.kafka), accepted.error().what);
     pipeline->graph = nullptr;
   }
   return pipeline;

@@ -177,8 +177,9 @@ Ending Run::live() {
            facts_.librdkafka, spec.name, spec.instance, escape_for_log(spec.file), spec.config_hash);
   log_info("start", "state in {}; to stop: remove {}", escape_for_log(state_->path()),
            escape_for_log(touch_file_->path()));
-  watchdog_ = std::make_unique<Watchdog>(Watchdog::Settings{spec.knobs.no_progress_limit_ms, 1000}, clock_, signals_,
-                                         [this] { return standstill(); });
+  watchdog_ = std::make_unique<Watchdog>(
+      Watchdog::Settings{spec.knobs.no_progress_limit_ms, 1000}, clock_, signals_, [this] { return standstill(); },
+      [this] { engine_->hasten(); });
   notify_ready(fmt::format("pipeline {}, instance {}", spec.name, spec.instance));
   engine_->start();
   edge_->run(*engine_);

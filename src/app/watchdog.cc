@@ -12,11 +12,13 @@
 
 namespace millrace {
 
-Watchdog::Watchdog(const Settings& settings, const Clock& clock, Signals& signals, Standstill standstill, End end)
+Watchdog::Watchdog(const Settings& settings, const Clock& clock, Signals& signals, Standstill standstill, Hasten hasten,
+                   End end)
     : settings_(settings),
       clock_(clock),
       signals_(signals),
       standstill_(std::move(standstill)),
+      hasten_(std::move(hasten)),
       end_(std::move(end)),
       main_beat_ms_(clock.mono_ms()) {
   thread_ = Thread("watchdog", [this] { loop(); });
@@ -73,6 +75,7 @@ void Watchdog::hold_to_deadline() {
   if (signal == SIGTERM || signal == SIGINT) {
     log_warn("stop", "asked once more: ending within {}", format_duration_ms(settings_.hasten_ms));
     stop_deadline_ms_.store(std::min(stop_deadline_ms_.load(), now_ms + settings_.hasten_ms));
+    hasten_();
   }
   if (now_ms < stop_deadline_ms_.load()) return;
   log_error("stop", "cut short at its limit; nothing is lost, what is not committed will be read again");

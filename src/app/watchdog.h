@@ -25,10 +25,13 @@ class Watchdog {
   };
   // Who stands still, and since when; empty when nobody does. Called by the watchdog's thread.
   using Standstill = std::function<std::string()>;
+  // Called on a second signal: give up what takes time.
+  using Hasten = std::function<void()>;
   // Ends the process; tests bring their own.
   using End = std::function<void(ExitCode code)>;
 
-  Watchdog(const Settings& settings, const Clock& clock, Signals& signals, Standstill standstill, End end = end_now);
+  Watchdog(const Settings& settings, const Clock& clock, Signals& signals, Standstill standstill, Hasten hasten,
+           End end = end_now);
   ~Watchdog();
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;
@@ -52,6 +55,7 @@ class Watchdog {
   const Clock& clock_;
   Signals& signals_;
   const Standstill standstill_;
+  const Hasten hasten_;
   const End end_;
   std::atomic<int64_t> main_beat_ms_;
   std::atomic<int64_t> stop_deadline_ms_{INT64_MAX};

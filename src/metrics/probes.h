@@ -90,8 +90,8 @@ struct Probes {
 
   // Workers.
   Probe worker_state{"millrace_worker_state", gauge, "worker state",
-                     "1 for the state that the worker is in: starting, idle, running, committing, recovering, blocked, "
-                     "ended."};
+                     "1 for the state that the worker is in: starting, idle, reading, committing, recovering, blocked, "
+                     "stopped."};
   Probe worker_progress{"millrace_worker_progress_age_seconds", gauge, "worker",
                         "Time since the worker last committed, idled, or was known to be blocked by the brokers."};
 

@@ -80,7 +80,10 @@ bool Engine::join(int64_t timeout_ms) {
     constexpr int64_t kLookMs = 5;
     (void)pause.wait(kLookMs);
   }
-  for (auto& slot : slots_) slot->thread.join();
+  for (auto& slot : slots_) {
+    slot->thread.join();
+    slot->worker->release();
+  }
   return true;
 }
 

@@ -50,7 +50,8 @@ class Engine final : public PartitionOwner {
   // True when every worker has ended (or none was started).
   [[nodiscard]] bool stopped() const;
 
-  // Waits up to `timeout_ms` for stopped(), then joins the threads. False: some thread still runs; leave with _exit.
+  // Waits up to `timeout_ms` for stopped(), then joins the threads and destroys the brokers. False: some thread still
+  // runs; leave with _exit.
   bool join(int64_t timeout_ms);
 
   // Set once: a policy, the offset audit, another instance with our id, refused rights. The main thread stops then.

@@ -40,9 +40,14 @@ Worker::Worker(int index, const Graph& graph, const EngineOptions& options, std:
 }
 
 Worker::~Worker() {
+  release();
+}
+
+void Worker::release() {
   // A producer that still has parts of a batch is destroyed before the batch.
   broker_.reset();
   for (const HeldMessage& held : batch_->held) held.release(held.message);
+  batch_->held.clear();
 }
 
 void Worker::stop() {
@@ -336,6 +341,7 @@ int64_t Worker::finish(EngineEnd end) {
 
 void Worker::end_quietly() {
   partitions_.clear();
+  arriving_.clear();
   ready_.clear();
   {
     const MutexLock lock(mail_mutex_);

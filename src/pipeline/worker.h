@@ -53,6 +53,10 @@ class Worker {
   // Nothing more will be done: a stop is through, or there is an end.
   [[nodiscard]] bool ended() const { return ended_.load(); }
 
+  // After the last step: destroys the broker and gives back what is held, so that the edge can end before the worker
+  // is destroyed.
+  void release();
+
   // The mailbox.
   void assign(std::vector<AssignedPartition> partitions);
   void revoke(const std::vector<TopicPartition>& partitions, bool lost);
@@ -99,6 +103,7 @@ class Worker {
   // worker_read.cc: partitions and reading
   void take_mail();
   void take_assigned(std::vector<std::unique_ptr<Partition>> partitions);
+  void admit();
   void take_revoked(const Mail& mail);
   void remove_released();
   void ready_all(bool woken);
@@ -121,6 +126,8 @@ class Worker {
   Executor executor_;
   std::unique_ptr<Batch> batch_;
   std::vector<std::unique_ptr<Partition>> partitions_;
+  // Assigned again while the open batch still holds what was read before: let in when that is dropped.
+  std::vector<std::unique_ptr<Partition>> arriving_;
   std::deque<Partition*> ready_;
   std::vector<DestinationLimits> limits_;  // as they were when the batch was begun or replayed
   uint64_t batches_ = 0;

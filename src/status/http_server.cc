@@ -1,6 +1,10 @@
 #include "status/http_server.h"
 
+#include <arpa/inet.h>
 #include <civetweb.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <utility>
@@ -53,10 +57,32 @@ std::string listening_port(const std::string& host, int port) {
   return host + ":" + number;
 }
 
+// Connects, and hangs up at once.
+void knock(const std::string& host, int port) {
+  const bool six = host.find(':') != std::string::npos;
+  const int fd = socket(six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return;
+  sockaddr_in6 address6{};
+  address6.sin6_family = AF_INET6;
+  address6.sin6_port = htons(static_cast<uint16_t>(port));
+  address6.sin6_addr = in6addr_loopback;
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (!six) inet_pton(AF_INET, host.c_str(), &address.sin_addr);
+  // Nobody needs the answer: a connection that fails wakes nobody, and the next look of the library comes anyway.
+  const auto* to = six ? reinterpret_cast<const sockaddr*>(&address6) : reinterpret_cast<const sockaddr*>(&address);
+  [[maybe_unused]] const int connected = connect(fd, to, six ? sizeof address6 : sizeof address);
+  close(fd);
+}
+
 }  // namespace
 
 bool is_loopback(std::string_view host) {
-  return host == "localhost" || host == "::1" || host == "[::1]" || host.substr(0, 4) == "127.";
+  // A name that begins like an address is none.
+  const bool numeric = host.find_first_not_of("0123456789.") == std::string_view::npos;
+  return host == "localhost" || host == "::1" || host == "[::1]" || (numeric && host.substr(0, 4) == "127.");
 }
 
 HttpServer::HttpServer(Settings settings, Handler handler)
@@ -89,7 +115,17 @@ void HttpServer::stop() {
   stop_retry_.notify();
   retry_.join();
   if (context_ == nullptr) return;
-  mg_stop(context_);
+  // The library looks at its stop flag every two seconds, or when somebody knocks.
+  std::atomic<bool> stopped{false};
+  Thread stopper("http-stop", [this, &stopped] {
+    mg_stop(context_);
+    stopped.store(true);
+  });
+  while (!stopped.load()) {
+    knock(settings_.host, port());
+    stop_retry_.wait(10);
+  }
+  stopper.join();
   context_ = nullptr;
   bound_port_.store(0);
 }

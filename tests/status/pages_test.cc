@@ -1,0 +1,195 @@
+#include "status/pages.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <set>
+
+#include "metrics/probes.h"
+#include "sample_view.h"
+#include "support/catch.h"
+
+using namespace millrace;
+
+namespace {
+
+double value_of(const std::string& page, const std::string& series) {
+  const size_t at = ("\n" + page).find("\n" + series + " ");
+  if (at == std::string::npos) FAIL("no series " << series);
+  return std::strtod(page.c_str() + at + series.size() + 1, nullptr);
+}
+
+HttpResponse page(const std::string& path, const View& view) {
+  return answer_page(path, [&] { return view; });
+}
+
+bool holds(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("numbers come from the place where they are counted", "[status]") {
+  const ProgramFacts facts = sample_facts();
+  const std::string text = metrics_page(sample_view(facts));
+  CHECK(value_of(text, R"(millrace_source_records_total{pipeline="shop",source="orders"})") == 100);
+  CHECK(value_of(text, R"(millrace_stage_filtered_records_total{pipeline="shop",stage="large"})") == 40);
+  CHECK(value_of(text, R"(millrace_stage_out_records_total{pipeline="shop",stage="size",port="small"})") == 30);
+  CHECK(value_of(text, R"(millrace_dead_records_total{pipeline="shop",role="stage",node="large",)"
+                       R"(reason="expression_error"})") == 10);
+  CHECK(value_of(text, R"(millrace_expression_errors_total{pipeline="shop",stage="large",kind="no_such_field"})") ==
+        10);
+  CHECK(value_of(text, R"(millrace_destination_bytes_total{pipeline="shop",destination="out",topic="orders.small"})") ==
+        3'000);
+  CHECK(value_of(text, R"(millrace_dead_letter_bytes_total{pipeline="shop",topic="orders.dead"})") == 1'500);
+  CHECK(value_of(text, R"(millrace_offset_audits_total{pipeline="shop",result="equal"})") == 4);
+  CHECK(value_of(text, R"(millrace_offset_audits_total{pipeline="shop",result="different"})") == 1);
+  CHECK(value_of(text, R"(millrace_batch_duration_seconds_sum{pipeline="shop"})") == 0.3);
+  CHECK(value_of(text, R"(millrace_worker_state{pipeline="shop",worker="0",state="reading"})") == 1);
+  CHECK(value_of(text, R"(millrace_worker_progress_age_seconds{pipeline="shop",worker="0"})") == 1);
+  CHECK(value_of(text, R"(millrace_partition_lag_records{pipeline="shop",topic="orders",partition="0"})") == 15);
+  CHECK(value_of(text, R"(millrace_partition_lag_seconds{pipeline="shop",topic="orders",partition="0"})") == 2.5);
+  CHECK(value_of(text, R"(millrace_partition_lag_seconds{pipeline="shop",topic="orders",partition="1"})") == 0);
+  CHECK(value_of(text, R"(millrace_partition_retention_headroom_records{pipeline="shop",topic="orders",)"
+                       R"(partition="0"})") == 50);
+  CHECK(value_of(text, R"(millrace_balance_difference_records{pipeline="shop"})") == 0);
+  CHECK(value_of(text, R"(millrace_pipeline_ready{pipeline="shop"})") == 1);
+}
+
+TEST_CASE("a sheet that does not close shows by how much", "[status]") {
+  const ProgramFacts facts = sample_facts();
+  View view = sample_view(facts);
+  view.engine.totals.counts.destinations[0].sent.records += 3;
+  CHECK(value_of(metrics_page(view), R"(millrace_balance_difference_records{pipeline="shop"})") == -3);
+  CHECK(holds(html_page(view), "does not close"));
+}
+
+TEST_CASE("a running pipeline shows every metric of the manual", "[status]") {
+  const ProgramFacts facts = sample_facts();
+  const std::string text = metrics_page(sample_view(facts));
+  for (const Probe& probe : all_probes()) {
+    INFO(probe.name);
+    CHECK(holds(text, "# TYPE " + std::string(probe.name) + " "));
+  }
+}
+
+TEST_CASE("every series has its pipeline, and none is given twice", "[status]") {
+  const ProgramFacts facts = sample_facts();
+  std::istringstream lines(metrics_page(sample_view(facts)));
+  std::set<std::string> seen;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.empty() || line[0] == '#') continue;
+    INFO(line);
+    CHECK(holds(line, R"({pipeline="shop")"));
+    CHECK_FALSE(holds(line, "instance=\""));
+    CHECK_FALSE(holds(line, "job=\""));
+    CHECK(seen.insert(line.substr(0, line.rfind(' '))).second);
+  }
+}
+
+TEST_CASE("promtool finds nothing to say", "[status]") {
+  const ProgramFacts facts = sample_facts();
+  char file[] = "/tmp/millrace-metrics-XXXXXX";
+  const int fd = mkstemp(file);
+  REQUIRE(fd >= 0);
+  close(fd);
+  std::ofstream(file) << metrics_page(sample_view(facts));
+  FILE* tool = popen(
+      ("PATH=" MILLRACE_SOURCE_DIR "/build/deps/bin:$PATH promtool check metrics 2>&1 <" + std::string(file)).c_str(),
+      "r");
+  REQUIRE(tool != nullptr);
+  std::string said;
+  char piece[256];
+  while (const size_t got = fread(piece, 1, sizeof piece, tool)) said.append(piece, got);
+  const int status = pclose(tool);
+  unlink(file);
+  CHECK(said.empty());
+  CHECK(status == 0);
+}
+
+TEST_CASE("readiness names each reason", "[status]") {
+  const ProgramFacts facts = sample_facts();
+  View view = sample_view(facts);
+  CHECK(page("/readyz", view).status == 200);
+  CHECK(page("/readyz", view).body == "ready\n");
+
+  SECTION("no broker") {
+    view.edge.state = GroupState::joining;
+    view.edge.trouble = "no broker answers";
+    CHECK(page("/readyz", view).body == "not ready\nno broker answers\nconsumer group: joining\n");
+  }
+  SECTION("a worker is blocked") {
+    view.engine.ready = false;
+    view.engine.not_ready = "orders.huge: no right to write";
+    CHECK(page("/readyz", view).body == "not ready\norders.huge: no right to write\n");
+  }
+  SECTION("a partition is stopped, the others go on") {
+    view.edge.partitions[1].stopped = "data lost";
+    CHECK(page("/readyz", view).body == "not ready\npartition orders-1 stopped: data lost\n");
+    CHECK(value_of(metrics_page(view), R"(millrace_partition_stopped{pipeline="shop",topic="orders",partition="1"})") ==
+          1);
+  }
+  SECTION("it is about to end") {
+    view.ending = "SIGTERM";
+    CHECK(page("/readyz", view).body == "not ready\nending: SIGTERM\n");
+  }
+  SECTION("a rebalance is no reason, a first join is") {
+    view.edge.state = GroupState::rebalancing;
+    CHECK(page("/readyz", view).status == 200);
+    view.edge.ever_assigned = false;
+    CHECK(page("/readyz", view).status == 503);
+    return;
+  }
+  if (page("/readyz", view).status != 200) CHECK(page("/readyz", view).status == 503);
+}
+
+TEST_CASE("an outage is no reason to call the process ill, a loop that stands still is", "[status]") {
+  const ProgramFacts facts = sample_facts();
+  View view = sample_view(facts);
+  view.edge.trouble = "no broker answers";
+  view.engine.ready = false;
+  CHECK(page("/healthz", view).status == 200);
+  view.standstill = "worker 0, for 31s";
+  CHECK(page("/healthz", view).status == 503);
+  CHECK(page("/healthz", view).body == "no progress: worker 0, for 31s\n");
+}
+
+TEST_CASE("the page for people escapes what comes from outside", "[status]") {
+  const ProgramFacts facts = sample_facts();
+  View view = sample_view(facts);
+  view.engine.workers[0].last_error = "<script>alert(1)</script>";
+  const HttpResponse response = page("/", view);
+  CHECK(response.status == 200);
+  CHECK(response.content_type == "text/html; charset=utf-8");
+  CHECK_FALSE(holds(response.body, "<script"));
+  CHECK(holds(response.body, "&lt;script&gt;"));
+  CHECK(holds(response.body, "&lt;shop&gt;.yaml"));
+  CHECK_FALSE(holds(response.body, "http://"));
+  CHECK_FALSE(holds(response.body, "https://"));
+  CHECK(holds(response.body, "orders -&gt; large -&gt; out"));
+}
+
+TEST_CASE("the page for programs is JSON, with what is not known left at -1 or empty", "[status]") {
+  const ProgramFacts facts = sample_facts();
+  View view = sample_view(facts);
+  view.engine.workers[0].last_error = "a \"quoted\" line\nand \xff";
+  const std::string text = page("/status.json", view).body;
+  CHECK(holds(text, R"("pipeline":"shop")"));
+  CHECK(holds(text, R"("balance":{"read":100,"copies":0,"sent":50,"filtered":40,"unmatched":0,"dead":10,"dropped":0,)"
+                    R"("closes":true})"));
+  CHECK(holds(text, R"("last_error":"a \"quoted\" line\nand \ufffd")"));
+  CHECK(holds(text, R"({"name":"size","kind":"classify","in":50,"out":{"huge":20,"small":30})"));
+}
+
+TEST_CASE("an unknown path does not ask for the state", "[status]") {
+  bool asked = false;
+  const auto view = [&] {
+    asked = true;
+    return View();
+  };
+  CHECK(answer_page("/etc/passwd", view).status == 404);
+  CHECK(answer_page("/metrics/", view).status == 404);
+  CHECK_FALSE(asked);
+}
