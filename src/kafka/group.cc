@@ -89,7 +89,7 @@ void Group::begin_event() {
   } else {
     log_info("group", "giving back {} partitions", event.partitions.size());
   }
-  begin_release(event.partitions, lost, After::unassign);
+  begin_release(event.partitions, lost, After::rebalance);
 }
 
 void Group::begin_assign(std::vector<TopicPartition> partitions, std::map<TopicPartition, int64_t> overrides,
@@ -224,10 +224,11 @@ void Group::step_releasing() {
     ++view_.revokes_overdue;
   }
   doing_ = Doing::nothing;
-  const std::vector<TopicPartition> affected = std::move(affected_);
+  const std::vector<TopicPartition> affected = std::exchange(affected_, {});
   forget(affected);
-  if (after_ != After::keep) unassign(affected);
-  if (after_ == After::unassign) set_state(GroupState::joining);
+  // The eager protocol knows only whole assignments: what is read no more stays in it, and stays silent.
+  if (after_ != After::read_no_more || cooperative()) unassign(affected);
+  if (after_ == After::rebalance) set_state(GroupState::joining);
   if (after_ == After::reassign) begin_assign(affected, std::exchange(overrides_, {}), true);
 }
 
@@ -239,7 +240,7 @@ void Group::forget(const std::vector<TopicPartition>& partitions) {
   MutexLock lock(mutex_);
   for (const TopicPartition& partition : partitions) {
     // What we stopped ourselves stays shown while the partition is assigned to us.
-    if (after_ == After::unassign) view_.stopped.erase(partition);
+    if (after_ == After::rebalance) view_.stopped.erase(partition);
   }
 }
 
@@ -304,7 +305,6 @@ void Group::decide_loss(const LossAnswer& answer) {
   const PartitionTable::StatePointer state = shared_.partitions.find(partition);
   if (!state) return;
   const int64_t position = state->position;
-  const After give_up = cooperative() ? After::unassign : After::keep;
   if (answer.made_anew || policy_of(partition) == OnDataLoss::stop) {
     const std::string why =
         answer.made_anew
@@ -313,7 +313,7 @@ void Group::decide_loss(const LossAnswer& answer) {
                   "offset {} is no longer there: the partition now holds {} to {}; records were lost before they "
                   "were read. on_data_loss: skip goes on with what there is",
                   position, answer.low, answer.end);
-    begin_release({partition}, false, give_up);
+    begin_release({partition}, false, After::read_no_more);
     stop_partition(partition, why);
     return;
   }
@@ -328,7 +328,7 @@ void Group::decide_loss(const LossAnswer& answer) {
   }
   std::vector<TopicPartition> affected{partition};
   if (!cooperative()) {
-    // This protocol knows only whole assignments.
+    // The eager protocol knows only whole assignments.
     affected.clear();
     for (const auto& [name, ownership] : owned_) affected.push_back(name);
   }
@@ -339,7 +339,7 @@ void Group::decide_loss(const LossAnswer& answer) {
 // --- small things ---
 
 void Group::stop_partition(const TopicPartition& partition, const std::string& why) {
-  log_error("data_loss", "{} is not read: {}", partition.text(), why);
+  log_error("stopped", "{} is not read: {}", partition.text(), why);
   MutexLock lock(mutex_);
   view_.stopped[partition] = why;
 }

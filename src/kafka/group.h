@@ -65,7 +65,9 @@ class Group {
   };
   // What is under way: one thing at a time.
   enum class Doing : uint8_t { nothing, resolving, releasing, asking_loss };
-  enum class After : uint8_t { unassign, keep, reassign };  // when the partitions are released
+  // What follows when the owner has let the partitions go: a rebalance takes them, we read them no longer, or they
+  // begin anew elsewhere.
+  enum class After : uint8_t { rebalance, read_no_more, reassign };
 
   // group_setup.cc
   void thread_main();

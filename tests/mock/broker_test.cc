@@ -38,6 +38,8 @@ struct Rig {
     cluster.topic("out", 4);
     EdgeSettings settings = settings_for(cluster.address());
     settings.delivery = delivery;
+    // A slot that is remembered needs one initialisation; one that is not, four.
+    std::ofstream(state.path() + "/worker-0.slot") << 0;
     settings.state_directory = state.path();
     settings.sources = {SourceSettings{"in", {"in"}, {}, OnDataLoss::stop}};
     settings.destinations = {DestinationSettings{"out", "none"}};
