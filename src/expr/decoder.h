@@ -65,7 +65,7 @@ struct Edit {
 };
 
 // The value's text with `edits` spliced in; every other byte as it was. Objects on the way that are missing are made.
-// Fails (a reason is set) when something on the way is there and no object. The result is in `arena`.
+// Fails (a reason is set) when something on the way to a new member is there and no object. The result is in `arena`.
 struct EncodeResult {
   RejectReason reason = RejectReason::none;
   std::string detail;

@@ -128,6 +128,7 @@ class JsonEncoder final : public Encoder {
         return true;
       }
       if (text_[span.value_begin] != '{') {
+        if (edit.remove) return true;
         failed_level_ = level;
         return false;
       }
@@ -176,15 +177,15 @@ class JsonEncoder final : public Encoder {
       previous = removal.value_end;
       const uint32_t before = before_space(removal.key_begin);
       if (text_[before - 1] != '{' && removal.key_begin != leading_end) {
-        splices_.push_back({before - 1, removal.value_end, {}});
+        splices_.push_back({before - 1, removal.value_end, ""});
         continue;
       }
       const uint32_t behind = behind_space(removal.value_end);
       if (text_[behind] == ',') {
         leading_end = behind_space(behind + 1);
-        splices_.push_back({removal.key_begin, leading_end, {}});
+        splices_.push_back({removal.key_begin, leading_end, ""});
       } else {
-        splices_.push_back({removal.key_begin, removal.value_end, {}});
+        splices_.push_back({removal.key_begin, removal.value_end, ""});
         emptied_.push_back(removal.object_end);
       }
     }
