@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "kafka/partition_list.h"
+#include "kafka/test_switches.h"
 
 namespace millrace {
 
@@ -186,7 +187,7 @@ BrokerResult<void> TransactionalBroker::rebuild(bool isolate, int64_t deadline_m
   isolating_ = isolate;
   if (BrokerResult<void> done = fence(deadline); !done) return done;
   if (next_) {
-    const int next = (slot_ + 1) % kSlots;
+    const int next = (slot_ + 1) % ring_of(kSlots);
     // Written before it is used, so that a restart ends what was begun with it.
     if (Result<void> written = shared_.state_files.write_slot(worker_, next); !written) {
       return broker_fail(Fault::other, std::move(written).error().what);

@@ -85,6 +85,7 @@ void WireWatch::saw_local_error(int16_t api_key) {
 }
 
 std::string WireWatch::suspicion() const {
+  if (!outcome_rule_is_on()) return {};
   const uint32_t ends = ends_sent_;
   if (unanswered_ > 0) return fmt::format("{} was left without an answer", name_of(unanswered_key_));
   if (ends > 1) return fmt::format("EndTxn was sent {} times", ends);

@@ -71,8 +71,8 @@ class Field(Place):
     def straight(self, source, target, partitions, **top):
         """The shortest graph there is: everything from one topic to another, by its key."""
         graph = self.graph(**top)
-        graph.source("all", [source], form="bytes", start="earliest")
-        graph.destination("copy", "all", target, partitions)
+        graph.source("all", [source], form="bytes", start="earliest", on_error="stop")
+        graph.destination("copy", "all", target, partitions, on_error="stop")
         return graph
 
     def fill(self, topic, count, partition=-1, prefix="r"):
@@ -237,6 +237,10 @@ class Subject:
             self.restarting = True
             if self.process is None or self.process.poll() is not None:
                 self.spawn()
+
+    def gave_up(self):
+        """How it ended for good, or None."""
+        return next((code for code in self.codes if code in self.final_codes), None)
 
     def close(self):
         self.closing.set()

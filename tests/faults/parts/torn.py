@@ -41,7 +41,10 @@ def directed(field, name, rule=True, ring=4):
 
     future = field.proxy.run_later(run(), 60)
     subject.start()
-    codes = future.result(70)
+    field.until(lambda: future.done() or subject.gave_up() is not None, 70, "end of the schedule")
+    if not future.done():
+        raise NoEffect(f"the subject ended with {subject.gave_up()} before the schedule did")
+    codes = future.result(1)
     if rule:
         field.drained(graph, 40)
     else:
