@@ -17,16 +17,15 @@ AstId Ast::add(AstNode node) {
 }
 
 std::string_view to_string(Op op) {
-  static constexpr std::array<std::string_view, 14> kTexts = {"!", "-", "*",  "/", "%",  "+",  "-",
+  static constexpr std::array<std::string_view, 14> kTexts = {"!", "-",  "*", "/",  "%",  "+",  "-",
                                                               "<", "<=", ">", ">=", "==", "!=", "in"};
   return kTexts[static_cast<size_t>(op)];
 }
 
 std::string_view to_string(Macro macro) {
   static constexpr std::array<std::string_view, 13> kTexts = {
-      "all",          "exists",            "exists_one", "map",      "filter", "transformList",
-      "transformMap", "transformMapEntry", "sortBy",     "cel.bind", "optMap", "optFlatMap",
-      "default"};
+      "all",    "exists",   "exists_one", "map",        "filter", "transformList", "transformMap", "transformMapEntry",
+      "sortBy", "cel.bind", "optMap",     "optFlatMap", "default"};
   return kTexts[static_cast<size_t>(macro)];
 }
 
@@ -124,13 +123,20 @@ class CallPrinter {
 
   void literal(const Value& value) {
     switch (value.kind()) {
-      case Kind::null: return text("null");
-      case Kind::boolean: return text(value.as_bool() ? "true" : "false");
-      case Kind::integer: return text(std::to_string(value.as_int()));
-      case Kind::uinteger: return text(std::to_string(value.as_uint()) + "u");
-      case Kind::floating: return text(double_text(value.as_double()));
-      case Kind::bytes: return text("b" + quote_bytes(value.text()));
-      default: return text(quote_string(value.text()));
+      case Kind::null:
+        return text("null");
+      case Kind::boolean:
+        return text(value.as_bool() ? "true" : "false");
+      case Kind::integer:
+        return text(std::to_string(value.as_int()));
+      case Kind::uinteger:
+        return text(std::to_string(value.as_uint()) + "u");
+      case Kind::floating:
+        return text(double_text(value.as_double()));
+      case Kind::bytes:
+        return text("b" + quote_bytes(value.text()));
+      default:
+        return text(quote_string(value.text()));
     }
   }
 
@@ -148,8 +154,10 @@ class CallPrinter {
 
   void node(const AstNode& node) {
     switch (node.kind) {
-      case AstKind::literal: return literal(node.literal);
-      case AstKind::name: return text((node.root_scope ? "." : "") + node.text);
+      case AstKind::literal:
+        return literal(node.literal);
+      case AstKind::name:
+        return text((node.root_scope ? "." : "") + node.text);
       case AstKind::select:
         if (node.optional) {
           text("_?._(");
@@ -161,19 +169,28 @@ class CallPrinter {
       case AstKind::has:
         child(node.children[0]);
         return text("." + node.text + "~test-only~");
-      case AstKind::index: return call(node.optional ? "_[?_]" : "_[_]", node);
-      case AstKind::call: return plain_call(node);
-      case AstKind::op: return call(op_name(node.op), node);
-      case AstKind::logic_and: return balanced(node, "_&&_", 0, node.children.size() - 2);
-      case AstKind::logic_or: return balanced(node, "_||_", 0, node.children.size() - 2);
-      case AstKind::conditional: return call("_?_:_", node);
+      case AstKind::index:
+        return call(node.optional ? "_[?_]" : "_[_]", node);
+      case AstKind::call:
+        return plain_call(node);
+      case AstKind::op:
+        return call(op_name(node.op), node);
+      case AstKind::logic_and:
+        return balanced(node, "_&&_", 0, node.children.size() - 2);
+      case AstKind::logic_or:
+        return balanced(node, "_||_", 0, node.children.size() - 2);
+      case AstKind::conditional:
+        return call("_?_:_", node);
       case AstKind::list:
         text("[");
         separated(node, 0);
         return text("]");
-      case AstKind::map: return pairs(node);
-      case AstKind::message: return message(node);
-      case AstKind::macro: return macro(node);
+      case AstKind::map:
+        return pairs(node);
+      case AstKind::message:
+        return message(node);
+      case AstKind::macro:
+        return macro(node);
     }
   }
 

@@ -11,23 +11,32 @@ enum Binding : int { kTernary, kOr, kAnd, kRelation, kAddition, kMultiplication,
 Binding binding_of(Op op) {
   switch (op) {
     case Op::logic_not:
-    case Op::negate: return kUnary;
+    case Op::negate:
+      return kUnary;
     case Op::multiply:
     case Op::divide:
-    case Op::modulo: return kMultiplication;
+    case Op::modulo:
+      return kMultiplication;
     case Op::add:
-    case Op::subtract: return kAddition;
-    default: return kRelation;
+    case Op::subtract:
+      return kAddition;
+    default:
+      return kRelation;
   }
 }
 
 Binding binding_of(const AstNode& node) {
   switch (node.kind) {
-    case AstKind::op: return binding_of(node.op);
-    case AstKind::logic_and: return kAnd;
-    case AstKind::logic_or: return kOr;
-    case AstKind::conditional: return kTernary;
-    default: return kMember;
+    case AstKind::op:
+      return binding_of(node.op);
+    case AstKind::logic_and:
+      return kAnd;
+    case AstKind::logic_or:
+      return kOr;
+    case AstKind::conditional:
+      return kTernary;
+    default:
+      return kMember;
   }
 }
 
@@ -56,24 +65,34 @@ class SourcePrinter {
 
   void literal(const Value& value) {
     switch (value.kind()) {
-      case Kind::null: out += "null"; return;
-      case Kind::boolean: out += value.as_bool() ? "true" : "false"; return;
-      case Kind::integer: out += std::to_string(value.as_int()); return;
-      case Kind::uinteger: out += std::to_string(value.as_uint()) + "u"; return;
+      case Kind::null:
+        out += "null";
+        return;
+      case Kind::boolean:
+        out += value.as_bool() ? "true" : "false";
+        return;
+      case Kind::integer:
+        out += std::to_string(value.as_int());
+        return;
+      case Kind::uinteger:
+        out += std::to_string(value.as_uint()) + "u";
+        return;
       case Kind::floating: {
         std::string text = double_text(value.as_double());
         if (text.find_first_of(".e") == std::string::npos) text += ".0";
         out += text;
         return;
       }
-      case Kind::bytes: out += "b" + quote_bytes(value.text()); return;
-      default: out += quote_string(value.text()); return;
+      case Kind::bytes:
+        out += "b" + quote_bytes(value.text());
+        return;
+      default:
+        out += quote_string(value.text());
+        return;
     }
   }
 
-  void field(const AstNode& node) {
-    out += node.quoted ? "`" + node.text + "`" : node.text;
-  }
+  void field(const AstNode& node) { out += node.quoted ? "`" + node.text + "`" : node.text; }
 
   void joined(const AstNode& node, const char* between, Binding wanted) {
     for (size_t i = 0; i < node.children.size(); ++i) {
@@ -122,8 +141,11 @@ class SourcePrinter {
 
   void print(const AstNode& node) {
     switch (node.kind) {
-      case AstKind::literal: return literal(node.literal);
-      case AstKind::name: out += (node.root_scope ? "." : "") + node.text; return;
+      case AstKind::literal:
+        return literal(node.literal);
+      case AstKind::name:
+        out += (node.root_scope ? "." : "") + node.text;
+        return;
       case AstKind::select:
         print(node.children[0], kMember);
         out += node.optional ? ".?" : ".";
@@ -150,9 +172,12 @@ class SourcePrinter {
         list(node, node.has_target ? 1 : 0);
         out += ')';
         return;
-      case AstKind::op: return op(node);
-      case AstKind::logic_and: return joined(node, " && ", kRelation);
-      case AstKind::logic_or: return joined(node, " || ", kAnd);
+      case AstKind::op:
+        return op(node);
+      case AstKind::logic_and:
+        return joined(node, " && ", kRelation);
+      case AstKind::logic_or:
+        return joined(node, " || ", kAnd);
       case AstKind::conditional:
         print(node.children[0], kOr);
         out += " ? ";
@@ -164,9 +189,12 @@ class SourcePrinter {
         list(node, 0);
         out += ']';
         return;
-      case AstKind::map: return map(node);
-      case AstKind::message: return message(node);
-      case AstKind::macro: return macro(node);
+      case AstKind::map:
+        return map(node);
+      case AstKind::message:
+        return message(node);
+      case AstKind::macro:
+        return macro(node);
     }
   }
 

@@ -71,22 +71,35 @@ Built Builder::checked(const AstNode& node, Built built) {
 Built Builder::build(AstId id) {
   const AstNode& node = ast_.at(id);
   switch (node.kind) {
-    case AstKind::literal: return literal(node.literal);
-    case AstKind::name: return name(node);
-    case AstKind::select: return select(id);
-    case AstKind::has: return has(id);
-    case AstKind::index: return index(id);
-    case AstKind::call: return checked(node, call(id));
-    case AstKind::op: return checked(node, operation(node));
+    case AstKind::literal:
+      return literal(node.literal);
+    case AstKind::name:
+      return name(node);
+    case AstKind::select:
+      return select(id);
+    case AstKind::has:
+      return has(id);
+    case AstKind::index:
+      return index(id);
+    case AstKind::call:
+      return checked(node, call(id));
+    case AstKind::op:
+      return checked(node, operation(node));
     case AstKind::logic_and:
-    case AstKind::logic_or: return checked(node, junction(node));
-    case AstKind::conditional: return conditional(node);
-    case AstKind::list: return list(node);
-    case AstKind::map: return map(node);
+    case AstKind::logic_or:
+      return checked(node, junction(node));
+    case AstKind::conditional:
+      return conditional(node);
+    case AstKind::list:
+      return list(node);
+    case AstKind::map:
+      return map(node);
     case AstKind::message:
-      return mistake(node, ErrorKind::no_such_overload,
-                     "there are no messages here, so `" + node.text + "{...}` means nothing; a map is written {'name': 1}");
-    case AstKind::macro: return checked(node, macro(node));
+      return mistake(
+          node, ErrorKind::no_such_overload,
+          "there are no messages here, so `" + node.text + "{...}` means nothing; a map is written {'name': 1}");
+    case AstKind::macro:
+      return checked(node, macro(node));
   }
   return failed(node, "unknown form");
 }
@@ -196,7 +209,8 @@ Built Builder::conditional(const AstNode& node) {
     return failed(ast_.at(node.children[0]),
                   "the condition of ?: must be true or false; this is a " + std::string(kind_name(condition.type)));
   }
-  if (condition.constant && condition.value.is(Kind::boolean)) return condition.value.as_bool() ? std::move(yes) : std::move(no);
+  if (condition.constant && condition.value.is(Kind::boolean))
+    return condition.value.as_bool() ? std::move(yes) : std::move(no);
   Built built;
   if (yes.type == no.type) built.type = yes.type;
   built.cost = condition.cost + 1 + std::max(yes.cost, no.cost);

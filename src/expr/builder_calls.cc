@@ -165,7 +165,8 @@ Built Builder::regex_call(const Function& function, std::vector<AstId> arguments
     }
     parts.push_back(std::move(part));
   }
-  built.cost += 1 + (bytes + 1) * 0.1 * std::max(1.0, pattern_bytes * 0.25);
+  // A byte costs the automaton about the same, however long the pattern is; short ones are a little cheaper.
+  built.cost += 1 + (bytes + 1) * 0.1 * std::clamp(pattern_bytes * 0.25, 1.0, 4.0);
   if (function.growth == Growth::copy) built.bytes = bytes;
   if (function.growth == Growth::multiply) built.bytes = static_cast<double>(options_.limits.max_result_bytes);
   if (function.name == "matches" && regex != nullptr && parts[0].slot >= 0) {
@@ -204,16 +205,21 @@ Kind result_type(Macro macro) {
   switch (macro) {
     case Macro::all:
     case Macro::exists:
-    case Macro::exists_one: return Kind::boolean;
+    case Macro::exists_one:
+      return Kind::boolean;
     case Macro::map:
     case Macro::filter:
     case Macro::transform_list:
-    case Macro::sort_by: return Kind::list;
+    case Macro::sort_by:
+      return Kind::list;
     case Macro::transform_map:
-    case Macro::transform_map_entry: return Kind::map;
+    case Macro::transform_map_entry:
+      return Kind::map;
     case Macro::opt_map:
-    case Macro::opt_flat_map: return Kind::optional;
-    default: return Kind::absent;
+    case Macro::opt_flat_map:
+      return Kind::optional;
+    default:
+      return Kind::absent;
   }
 }
 
@@ -260,8 +266,9 @@ Built Builder::macro(const AstNode& node) {
   scope_.resize(scope_.size() - node.names.size());
   if (loop) --loops_;
   built.cost = range.cost + 1 + runs * body_cost + (loop && !range.constant ? range.bytes * 0.1 : 0);
-  built.bytes = loop ? std::min(runs * std::max(16.0, body_bytes), static_cast<double>(options_.limits.max_result_bytes))
-                     : std::max(body_bytes, range.bytes);
+  built.bytes = loop
+                    ? std::min(runs * std::max(16.0, body_bytes), static_cast<double>(options_.limits.max_result_bytes))
+                    : std::max(body_bytes, range.bytes);
   parts.range = std::move(range.node);
   built.node = make_macro(std::move(parts));
   return built;

@@ -11,10 +11,21 @@ namespace {
 
 constexpr std::array<std::string_view, 9> kRecordNames = {"value",     "message", "key",  "headers", "topic",
                                                           "partition", "offset",  "time", "now"};
-constexpr std::array<std::string_view, 15> kTypeNames = {
-    "bool",          "int",      "uint",   "double",   "string",         "bytes",
-    "list",          "map",      "null_type", "type",  "optional_type",  "google.protobuf.Timestamp",
-    "google.protobuf.Duration",  "net.IP", "net.CIDR"};
+constexpr std::array<std::string_view, 15> kTypeNames = {"bool",
+                                                         "int",
+                                                         "uint",
+                                                         "double",
+                                                         "string",
+                                                         "bytes",
+                                                         "list",
+                                                         "map",
+                                                         "null_type",
+                                                         "type",
+                                                         "optional_type",
+                                                         "google.protobuf.Timestamp",
+                                                         "google.protobuf.Duration",
+                                                         "net.IP",
+                                                         "net.CIDR"};
 
 bool is_record_name(std::string_view name) {
   return std::find(kRecordNames.begin(), kRecordNames.end(), name) != kRecordNames.end();
@@ -31,8 +42,9 @@ const std::string_view* find_type(std::string_view name) {
 std::string path_text(const FieldPath& path, size_t count) {
   std::string text = "value";
   for (size_t i = 0; i < count; ++i) {
-    const bool simple = !path[i].empty() && path[i].find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                                                      "0123456789_") == std::string::npos;
+    const bool simple = !path[i].empty() && path[i].find_first_not_of(
+                                                "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                                "0123456789_") == std::string::npos;
     text += simple ? "." + path[i] : "['" + escape_for_log(path[i], 64) + "']";
   }
   return text;
@@ -129,7 +141,8 @@ bool Builder::static_path(AstId id, FieldPath& path, size_t& first_optional) con
   const AstNode& root = ast_.at(id);
   if (root.kind != AstKind::name || (root.text != "value" && root.text != "message")) return false;
   if (!root.root_scope && find_local(root.text) != nullptr) return false;
-  if (std::find(environment_.bound.begin(), environment_.bound.end(), root.text) != environment_.bound.end()) return false;
+  if (std::find(environment_.bound.begin(), environment_.bound.end(), root.text) != environment_.bound.end())
+    return false;
   path.clear();
   first_optional = SIZE_MAX;
   for (size_t i = steps.size(); i > 0; --i) {
@@ -180,7 +193,8 @@ bool Builder::header_name(AstId id, std::string& header, bool& optional) const {
   const AstNode& root = ast_.at(node.children[0]);
   if (!environment_.record || root.kind != AstKind::name || root.text != "headers") return false;
   if (!root.root_scope && find_local(root.text) != nullptr) return false;
-  if (std::find(environment_.bound.begin(), environment_.bound.end(), root.text) != environment_.bound.end()) return false;
+  if (std::find(environment_.bound.begin(), environment_.bound.end(), root.text) != environment_.bound.end())
+    return false;
   optional = node.optional;
   if (node.kind != AstKind::index) {
     header = node.text;

@@ -12,10 +12,10 @@ struct Library {
   absl::flat_hash_map<std::string, std::vector<const Function*>> by_name;
 
   Library() {
-    for (const auto group : {standard_functions(), conversion_functions(), time_functions(), string_functions(),
-                             format_functions(), math_functions(), list_functions(), set_functions(),
-                             optional_functions(), regex_functions(), network_functions(), url_functions(),
-                             encode_functions(), hash_functions(), map_functions()}) {
+    for (const auto group :
+         {standard_functions(), conversion_functions(), time_functions(), string_functions(), format_functions(),
+          math_functions(), list_functions(), set_functions(), optional_functions(), regex_functions(),
+          network_functions(), url_functions(), encode_functions(), hash_functions(), map_functions()}) {
       for (const Function& function : group) by_name[std::string(function.name)].push_back(&function);
     }
   }

@@ -105,7 +105,8 @@ class Lexer {
 
   bool quoted_name() {
     const size_t begin = at_++;
-    while (is_name_part(peek()) || (peek() != '\0' && std::string_view("_.-/ ").find(peek()) != std::string_view::npos)) {
+    while (is_name_part(peek()) ||
+           (peek() != '\0' && std::string_view("_.-/ ").find(peek()) != std::string_view::npos)) {
       ++at_;
     }
     if (peek() != '`' || at_ == begin + 1) {
@@ -132,8 +133,8 @@ class Lexer {
       while (is_digit(peek())) ++at_;
     }
     const char sign = peek(1);
-    const bool exponent = (peek() == 'e' || peek() == 'E') &&
-                          (is_digit(sign) || ((sign == '+' || sign == '-') && is_digit(peek(2))));
+    const bool exponent =
+        (peek() == 'e' || peek() == 'E') && (is_digit(sign) || ((sign == '+' || sign == '-') && is_digit(peek(2))));
     if (exponent) {
       floating = true;
       at_ += 2;
@@ -264,14 +265,12 @@ class Lexer {
       Token token;
     };
     static constexpr std::array<Sign, 24> kSigns = {{
-        {"&&", Token::logic_and},    {"||", Token::logic_or},      {"==", Token::equal},
-        {"!=", Token::not_equal},    {"<=", Token::less_equal},    {">=", Token::greater_equal},
-        {"<", Token::less},          {">", Token::greater},        {"!", Token::bang},
-        {"+", Token::plus},          {"-", Token::minus},          {"*", Token::star},
-        {"/", Token::slash},         {"%", Token::percent},        {".", Token::dot},
-        {",", Token::comma},         {":", Token::colon},          {"?", Token::question},
-        {"(", Token::left_paren},    {")", Token::right_paren},    {"[", Token::left_bracket},
-        {"]", Token::right_bracket}, {"{", Token::left_brace},     {"}", Token::right_brace},
+        {"&&", Token::logic_and},   {"||", Token::logic_or},      {"==", Token::equal},     {"!=", Token::not_equal},
+        {"<=", Token::less_equal},  {">=", Token::greater_equal}, {"<", Token::less},       {">", Token::greater},
+        {"!", Token::bang},         {"+", Token::plus},           {"-", Token::minus},      {"*", Token::star},
+        {"/", Token::slash},        {"%", Token::percent},        {".", Token::dot},        {",", Token::comma},
+        {":", Token::colon},        {"?", Token::question},       {"(", Token::left_paren}, {")", Token::right_paren},
+        {"[", Token::left_bracket}, {"]", Token::right_bracket},  {"{", Token::left_brace}, {"}", Token::right_brace},
     }};
     for (const Sign& sign : kSigns) {
       if (!starts_with(sign.text)) continue;
@@ -301,8 +300,8 @@ bool lex(std::string_view text, std::vector<Lexeme>& lexemes, CompileError& erro
 
 bool is_reserved_word(std::string_view word) {
   static constexpr std::array<std::string_view, 17> kWords = {
-      "as",   "break",  "const", "continue", "else",      "for",    "function", "if",  "import",
-      "let",  "loop",   "package", "namespace", "return", "var",    "void",     "while"};
+      "as",  "break", "const",   "continue",  "else",   "for", "function", "if",   "import",
+      "let", "loop",  "package", "namespace", "return", "var", "void",     "while"};
   return std::find(kWords.begin(), kWords.end(), word) != kWords.end();
 }
 

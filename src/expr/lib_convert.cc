@@ -10,7 +10,8 @@ namespace millrace::expr {
 
 Value convert_to_string(Frame& frame, const Value& value) {
   switch (value.kind()) {
-    case Kind::string: return value;
+    case Kind::string:
+      return value;
     case Kind::bytes:
       if (!is_utf8(value.text())) return frame.fail(ErrorKind::invalid_argument, "the bytes are not UTF-8");
       return Value::string(value.text());
@@ -20,8 +21,10 @@ Value convert_to_string(Frame& frame, const Value& value) {
     case Kind::floating:
     case Kind::timestamp:
     case Kind::duration:
-    case Kind::opaque: return frame.made_string(value_text(value, frame.arena));
-    default: return frame.no_overload("string() cannot convert {}", value);
+    case Kind::opaque:
+      return frame.made_string(value_text(value, frame.arena));
+    default:
+      return frame.no_overload("string() cannot convert {}", value);
   }
 }
 
@@ -36,7 +39,8 @@ Value out_of_range(Frame& frame, const char* text, const Value& value) {
 Value to_int(Frame& frame, Args args) {
   const Value& value = args[0];
   switch (value.kind()) {
-    case Kind::integer: return value;
+    case Kind::integer:
+      return value;
     case Kind::uinteger:
       if (value.as_uint() > INT64_MAX) return out_of_range(frame, "{} is out of an int's range", value);
       return Value::integer(static_cast<int64_t>(value.as_uint()));
@@ -53,16 +57,20 @@ Value to_int(Frame& frame, Args args) {
       if (!number) return frame.fail(ErrorKind::invalid_argument, "{} is no int", value);
       return Value::integer(*number);
     }
-    case Kind::timestamp: return Value::integer(value.seconds());
-    case Kind::duration: return Value::integer(value.duration_ns() / kNanosPerSecond);
-    default: return frame.no_overload("int() cannot convert {}", value);
+    case Kind::timestamp:
+      return Value::integer(value.seconds());
+    case Kind::duration:
+      return Value::integer(value.duration_ns() / kNanosPerSecond);
+    default:
+      return frame.no_overload("int() cannot convert {}", value);
   }
 }
 
 Value to_uint(Frame& frame, Args args) {
   const Value& value = args[0];
   switch (value.kind()) {
-    case Kind::uinteger: return value;
+    case Kind::uinteger:
+      return value;
     case Kind::integer:
       if (value.as_int() < 0) return out_of_range(frame, "{} is out of a uint's range", value);
       return Value::uinteger(static_cast<uint64_t>(value.as_int()));
@@ -78,22 +86,27 @@ Value to_uint(Frame& frame, Args args) {
       if (!number) return frame.fail(ErrorKind::invalid_argument, "{} is no uint", value);
       return Value::uinteger(*number);
     }
-    default: return frame.no_overload("uint() cannot convert {}", value);
+    default:
+      return frame.no_overload("uint() cannot convert {}", value);
   }
 }
 
 Value to_double(Frame& frame, Args args) {
   const Value& value = args[0];
   switch (value.kind()) {
-    case Kind::floating: return value;
-    case Kind::integer: return Value::floating(static_cast<double>(value.as_int()));
-    case Kind::uinteger: return Value::floating(static_cast<double>(value.as_uint()));
+    case Kind::floating:
+      return value;
+    case Kind::integer:
+      return Value::floating(static_cast<double>(value.as_int()));
+    case Kind::uinteger:
+      return Value::floating(static_cast<double>(value.as_uint()));
     case Kind::string: {
       const auto number = parse_double(value.text());
       if (!number) return frame.fail(ErrorKind::invalid_argument, "{} is no double", value);
       return Value::floating(*number);
     }
-    default: return frame.no_overload("double() cannot convert {}", value);
+    default:
+      return frame.no_overload("double() cannot convert {}", value);
   }
 }
 
@@ -122,7 +135,8 @@ Value to_bool(Frame& frame, Args args) {
 Value to_timestamp(Frame& frame, Args args) {
   const Value& value = args[0];
   switch (value.kind()) {
-    case Kind::timestamp: return value;
+    case Kind::timestamp:
+      return value;
     case Kind::integer:
       if (value.as_int() < kMinSeconds || value.as_int() > kMaxSeconds) {
         return out_of_range(frame, "{} seconds are out of a timestamp's range", value);
@@ -135,14 +149,16 @@ Value to_timestamp(Frame& frame, Args args) {
       }
       return Value::timestamp(time->seconds, time->nanos);
     }
-    default: return frame.no_overload("timestamp() cannot convert {}", value);
+    default:
+      return frame.no_overload("timestamp() cannot convert {}", value);
   }
 }
 
 Value to_duration(Frame& frame, Args args) {
   const Value& value = args[0];
   switch (value.kind()) {
-    case Kind::duration: return value;
+    case Kind::duration:
+      return value;
     case Kind::integer: {
       int64_t nanos = 0;
       if (__builtin_mul_overflow(value.as_int(), kNanosPerSecond, &nanos)) {
@@ -155,7 +171,8 @@ Value to_duration(Frame& frame, Args args) {
       if (!nanos) return frame.fail(ErrorKind::invalid_argument, "{} is no duration as in '1h30m' or '1.5s'", value);
       return Value::duration(*nanos);
     }
-    default: return frame.no_overload("duration() cannot convert {}", value);
+    default:
+      return frame.no_overload("duration() cannot convert {}", value);
   }
 }
 

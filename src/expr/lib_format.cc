@@ -64,19 +64,25 @@ class Formatter {
         if (value.is_error()) return fail(value.error_kind(), "a value does not parse");
         out += value_text(value, frame_.arena);
         return true;
-      case 'd': return decimal(value, out);
+      case 'd':
+        return decimal(value, out);
       case 'f':
-      case 'e': return floating(letter[0], precision < 0 ? 6 : precision, value, out);
-      case 'x': return hex(value, "0123456789abcdef", out);
-      case 'X': return hex(value, "0123456789ABCDEF", out);
-      case 'o': return based(value, 8, "%o wants an int or a uint, not {}", out);
+      case 'e':
+        return floating(letter[0], precision < 0 ? 6 : precision, value, out);
+      case 'x':
+        return hex(value, "0123456789abcdef", out);
+      case 'X':
+        return hex(value, "0123456789ABCDEF", out);
+      case 'o':
+        return based(value, 8, "%o wants an int or a uint, not {}", out);
       case 'b':
         if (value.is(Kind::boolean)) {
           out += value.as_bool() ? '1' : '0';
           return true;
         }
         return based(value, 2, "%b wants an int, a uint or a bool, not {}", out);
-      default: return fail(ErrorKind::invalid_argument, "the format knows no %{}", Value::string(letter));
+      default:
+        return fail(ErrorKind::invalid_argument, "the format knows no %{}", Value::string(letter));
     }
   }
 
@@ -125,7 +131,8 @@ class Formatter {
 
 Value format(Frame& frame, Args args) {
   if (args[0].is(Kind::timestamp)) return format_timestamp(frame, args);
-  if (!args[0].is(Kind::string) || args.size() != 2) return frame.no_overload("no format for {} and {}", args[0], args[1]);
+  if (!args[0].is(Kind::string) || args.size() != 2)
+    return frame.no_overload("no format for {} and {}", args[0], args[1]);
   const Value values = list_of(frame, args[1]);
   if (values.is_error()) return values;
   std::string out;

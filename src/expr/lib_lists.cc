@@ -49,9 +49,11 @@ bool flatten_into(Frame& frame, const Value& list, int64_t depth, std::vector<Va
 Value flatten(Frame& frame, Args args) {
   const Value list = list_of(frame, args[0]);
   if (list.is_error()) return list;
-  if (args.size() == 2 && !args[1].is(Kind::integer)) return frame.no_overload("flatten() wants an int, not {}", args[1]);
+  if (args.size() == 2 && !args[1].is(Kind::integer))
+    return frame.no_overload("flatten() wants an int, not {}", args[1]);
   const int64_t depth = args.size() == 2 ? args[1].as_int() : 1;
-  if (depth < 0) return frame.fail(ErrorKind::invalid_argument, "flatten() wants a depth of 0 or more, not {}", args[1]);
+  if (depth < 0)
+    return frame.fail(ErrorKind::invalid_argument, "flatten() wants a depth of 0 or more, not {}", args[1]);
   std::vector<Value> out;
   if (!flatten_into(frame, list, depth, out)) return frame.noted();
   return frame.made_list(out);
@@ -129,10 +131,12 @@ Value sum(Frame& frame, Args args) {
   if (list.is_error()) return list;
   if (list.count() == 0) return Value::integer(0);
   Value total = list.items()[0];
-  if (!is_number(total) && !total.is(Kind::duration)) return frame.no_overload("sum() wants numbers or durations, not {}", total);
+  if (!is_number(total) && !total.is(Kind::duration))
+    return frame.no_overload("sum() wants numbers or durations, not {}", total);
   for (uint32_t i = 1; i < list.count() && !total.is_error(); ++i) {
     const Value& item = list.items()[i];
-    if (!is_number(item) && !item.is(Kind::duration)) return frame.no_overload("sum() wants numbers or durations, not {}", item);
+    if (!is_number(item) && !item.is(Kind::duration))
+      return frame.no_overload("sum() wants numbers or durations, not {}", item);
     total = arithmetic(frame, Op::add, total, item, false);
   }
   return total;

@@ -40,36 +40,46 @@ Value rounded(Frame& frame, Args args) {
 
 Value abs(Frame& frame, Args args) {
   switch (args[0].kind()) {
-    case Kind::uinteger: return args[0];
-    case Kind::floating: return Value::floating(std::fabs(args[0].as_double()));
+    case Kind::uinteger:
+      return args[0];
+    case Kind::floating:
+      return Value::floating(std::fabs(args[0].as_double()));
     case Kind::integer:
       if (args[0].as_int() == std::numeric_limits<int64_t>::min()) {
         return frame.fail(ErrorKind::overflow, "{} has no positive counterpart", args[0]);
       }
       return Value::integer(std::abs(args[0].as_int()));
-    default: return not_a(frame, "math.abs wants a number, not {}", args[0]);
+    default:
+      return not_a(frame, "math.abs wants a number, not {}", args[0]);
   }
 }
 
 Value sign(Frame& frame, Args args) {
   switch (args[0].kind()) {
-    case Kind::uinteger: return Value::uinteger(args[0].as_uint() > 0 ? 1 : 0);
-    case Kind::integer: return Value::integer((args[0].as_int() > 0) - (args[0].as_int() < 0));
+    case Kind::uinteger:
+      return Value::uinteger(args[0].as_uint() > 0 ? 1 : 0);
+    case Kind::integer:
+      return Value::integer((args[0].as_int() > 0) - (args[0].as_int() < 0));
     case Kind::floating: {
       const double number = args[0].as_double();
       if (std::isnan(number) || number == 0) return args[0];
       return Value::floating(number > 0 ? 1.0 : -1.0);
     }
-    default: return not_a(frame, "math.sign wants a number, not {}", args[0]);
+    default:
+      return not_a(frame, "math.sign wants a number, not {}", args[0]);
   }
 }
 
 Value sqrt(Frame& frame, Args args) {
   switch (args[0].kind()) {
-    case Kind::floating: return Value::floating(std::sqrt(args[0].as_double()));
-    case Kind::integer: return Value::floating(std::sqrt(static_cast<double>(args[0].as_int())));
-    case Kind::uinteger: return Value::floating(std::sqrt(static_cast<double>(args[0].as_uint())));
-    default: return not_a(frame, "math.sqrt wants a number, not {}", args[0]);
+    case Kind::floating:
+      return Value::floating(std::sqrt(args[0].as_double()));
+    case Kind::integer:
+      return Value::floating(std::sqrt(static_cast<double>(args[0].as_int())));
+    case Kind::uinteger:
+      return Value::floating(std::sqrt(static_cast<double>(args[0].as_uint())));
+    default:
+      return not_a(frame, "math.sqrt wants a number, not {}", args[0]);
   }
 }
 
@@ -79,9 +89,12 @@ Value is_class(Frame& frame, Args args) {
   if (!args[0].is(Kind::floating)) return not_a(frame, "this function of math wants a double, not {}", args[0]);
   const double number = args[0].as_double();
   switch (what) {
-    case Class::nan: return Value::boolean(std::isnan(number));
-    case Class::infinite: return Value::boolean(std::isinf(number));
-    case Class::finite: return Value::boolean(std::isfinite(number));
+    case Class::nan:
+      return Value::boolean(std::isnan(number));
+    case Class::infinite:
+      return Value::boolean(std::isinf(number));
+    case Class::finite:
+      return Value::boolean(std::isfinite(number));
   }
 }
 
@@ -124,10 +137,18 @@ Value shift(Frame& frame, Args args) {
   return integer ? Value::integer(static_cast<int64_t>(result)) : Value::uinteger(result);
 }
 
-double ceil_of(double x) { return std::ceil(x); }
-double floor_of(double x) { return std::floor(x); }
-double round_of(double x) { return std::round(x); }
-double trunc_of(double x) { return std::trunc(x); }
+double ceil_of(double x) {
+  return std::ceil(x);
+}
+double floor_of(double x) {
+  return std::floor(x);
+}
+double round_of(double x) {
+  return std::round(x);
+}
+double trunc_of(double x) {
+  return std::trunc(x);
+}
 
 constexpr Function kFunctions[] = {
     {"math.greatest", false, 1, 255, Kind::absent, Growth::walk, extreme<Ordering::greater>},

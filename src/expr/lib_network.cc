@@ -103,8 +103,7 @@ bool link_local_multicast(const IpAddress& ip) {
   return ip.bytes[0] == 224 && ip.bytes[1] == 0 && ip.bytes[2] == 0;
 }
 bool global_unicast(const IpAddress& ip) {
-  const bool broadcast =
-      !ip.v6 && ip.bytes[0] == 255 && ip.bytes[1] == 255 && ip.bytes[2] == 255 && ip.bytes[3] == 255;
+  const bool broadcast = !ip.v6 && ip.bytes[0] == 255 && ip.bytes[1] == 255 && ip.bytes[2] == 255 && ip.bytes[3] == 255;
   return !broadcast && !all_zero(ip) && !loopback(ip) && !multicast(ip) && !link_local(ip);
 }
 

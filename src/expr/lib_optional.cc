@@ -16,19 +16,29 @@ Value none(Frame& /*frame*/, Args /*args*/) {
 
 bool is_zero(const Value& value) {
   switch (value.kind()) {
-    case Kind::null: return true;
-    case Kind::boolean: return !value.as_bool();
+    case Kind::null:
+      return true;
+    case Kind::boolean:
+      return !value.as_bool();
     case Kind::integer:
-    case Kind::uinteger: return value.as_uint() == 0;
-    case Kind::floating: return value.as_double() == 0;
+    case Kind::uinteger:
+      return value.as_uint() == 0;
+    case Kind::floating:
+      return value.as_double() == 0;
     case Kind::string:
-    case Kind::bytes: return value.text().empty();
+    case Kind::bytes:
+      return value.text().empty();
     case Kind::list:
-    case Kind::map: return value.count() == 0;
-    case Kind::duration: return value.duration_ns() == 0;
-    case Kind::timestamp: return value.seconds() == 0 && value.nanos() == 0;
-    case Kind::optional: return value.inside() == nullptr;
-    default: return false;
+    case Kind::map:
+      return value.count() == 0;
+    case Kind::duration:
+      return value.duration_ns() == 0;
+    case Kind::timestamp:
+      return value.seconds() == 0 && value.nanos() == 0;
+    case Kind::optional:
+      return value.inside() == nullptr;
+    default:
+      return false;
   }
 }
 

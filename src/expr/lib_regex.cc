@@ -104,7 +104,8 @@ Value extract_all(Frame& frame, const re2::RE2& regex, Args args) {
 }
 
 // \1 in the replacement is the first group, \0 the match, \\ a backslash. False: noted.
-bool append_replacement(Frame& frame, std::string_view with, const re2::StringPiece* groups, int count, std::string& out) {
+bool append_replacement(Frame& frame, std::string_view with, const re2::StringPiece* groups, int count,
+                        std::string& out) {
   for (size_t i = 0; i < with.size(); ++i) {
     if (with[i] != '\\') {
       out += with[i];
@@ -116,7 +117,8 @@ bool append_replacement(Frame& frame, std::string_view with, const re2::StringPi
     } else if (next >= '0' && next <= '9' && next - '0' < count) {
       out += view(groups[next - '0']);
     } else {
-      frame.fail(ErrorKind::invalid_argument, "the replacement {} names a group that is not there", Value::string(with));
+      frame.fail(ErrorKind::invalid_argument, "the replacement {} names a group that is not there",
+                 Value::string(with));
       return false;
     }
     ++i;
@@ -126,7 +128,8 @@ bool append_replacement(Frame& frame, std::string_view with, const re2::StringPi
 
 Value replace(Frame& frame, const re2::RE2& regex, Args args) {
   if (!strings(frame, args.subspan(0, 3))) return frame.noted();
-  if (args.size() == 4 && !args[3].is(Kind::integer)) return frame.no_overload("regex.replace wants an int as its limit, not {}", args[3]);
+  if (args.size() == 4 && !args[3].is(Kind::integer))
+    return frame.no_overload("regex.replace wants an int as its limit, not {}", args[3]);
   int64_t limit = args.size() == 4 ? args[3].as_int() : -1;
   if (limit < 0) limit = INT64_MAX;
   const std::string_view text = args[0].text();
@@ -158,7 +161,8 @@ Value find(Frame& frame, const re2::RE2& regex, Args args) {
 
 Value find_all(Frame& frame, const re2::RE2& regex, Args args) {
   if (!strings(frame, args.subspan(0, 2))) return frame.noted();
-  if (args.size() == 3 && !args[2].is(Kind::integer)) return frame.no_overload("findAll() wants an int as its limit, not {}", args[2]);
+  if (args.size() == 3 && !args[2].is(Kind::integer))
+    return frame.no_overload("findAll() wants an int as its limit, not {}", args[2]);
   int64_t limit = args.size() == 3 ? args[2].as_int() : -1;
   if (limit == 0) return Value::list(nullptr, 0);
   if (limit < 0) limit = INT64_MAX;
@@ -200,7 +204,7 @@ class RegexCall final : public Node {
     }
     const Value& pattern = args[function_.pattern];
     if (!pattern.is(Kind::string)) return frame.no_overload("a pattern must be a string, not {}", pattern);
-    if (!frame.pay(1 + (size * 10 + pattern.text().size() * 100) / 40)) return frame.noted();
+    if (!frame.pay(1 + (size * 16 + pattern.text().size() * 100) / 40)) return frame.noted();
     std::string problem;
     const auto regex = compile_regex(pattern.text(), limits_, problem);
     if (regex == nullptr) return frame.fail(ErrorKind::invalid_argument, "{} is no regular expression", pattern);
@@ -215,7 +219,7 @@ class RegexCall final : public Node {
   const std::unique_ptr<re2::RE2> regex_;
   const std::vector<NodePtr> arguments_;
   const Limits limits_;
-  const uint64_t price_ = regex_ == nullptr ? 0 : std::max<uint64_t>(4, regex_->pattern().size());
+  const uint64_t price_ = regex_ == nullptr ? 0 : std::clamp<uint64_t>(regex_->pattern().size(), 4, 16);
 };
 
 }  // namespace

@@ -8,12 +8,17 @@ namespace millrace::expr {
 Value size_of(Frame& frame, const Value& value_in) {
   const Value value = expanded(value_in, frame.arena);
   switch (value.kind()) {
-    case Kind::string: return Value::integer(static_cast<int64_t>(count_code_points(value.text())));
-    case Kind::bytes: return Value::integer(static_cast<int64_t>(value.text().size()));
+    case Kind::string:
+      return Value::integer(static_cast<int64_t>(count_code_points(value.text())));
+    case Kind::bytes:
+      return Value::integer(static_cast<int64_t>(value.text().size()));
     case Kind::list:
-    case Kind::map: return Value::integer(value.count());
-    case Kind::error: return frame.fail(value.error_kind(), "a value does not parse");
-    default: return frame.no_overload("size() wants a string, bytes, a list or a map, not {}", value);
+    case Kind::map:
+      return Value::integer(value.count());
+    case Kind::error:
+      return frame.fail(value.error_kind(), "a value does not parse");
+    default:
+      return frame.no_overload("size() wants a string, bytes, a list or a map, not {}", value);
   }
 }
 

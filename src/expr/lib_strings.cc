@@ -87,7 +87,8 @@ Value join(Frame& frame, Args args) {
   const std::string_view between = args.size() == 2 ? args[1].text() : std::string_view();
   size_t size = 0;
   for (uint32_t i = 0; i < list.count(); ++i) {
-    if (!list.items()[i].is(Kind::string)) return frame.no_overload("join() wants a list of strings; {} is none", list.items()[i]);
+    if (!list.items()[i].is(Kind::string))
+      return frame.no_overload("join() wants a list of strings; {} is none", list.items()[i]);
     size += list.items()[i].text().size() + (i > 0 ? between.size() : 0);
   }
   char* to = frame.make_text(size);
@@ -162,13 +163,15 @@ Value replace(Frame& frame, Args args) {
 
 Value substring(Frame& frame, Args args) {
   if (!args[0].is(Kind::string) || !args[1].is(Kind::integer)) return wrong(frame, "no substring for {} and {}", args);
-  if (args.size() == 3 && !args[2].is(Kind::integer)) return wrong(frame, "no substring for {} and {}", args.subspan(1));
+  if (args.size() == 3 && !args[2].is(Kind::integer))
+    return wrong(frame, "no substring for {} and {}", args.subspan(1));
   const std::string_view text = args[0].text();
   size_t begin = 0;
   size_t end = text.size();
   if (!byte_of(args[1], text, begin)) return no_index(frame, args[1]);
   if (args.size() == 3 && !byte_of(args[2], text, end)) return no_index(frame, args[2]);
-  if (end < begin) return frame.fail(ErrorKind::out_of_range, "a substring cannot end at {} and begin at {}", args[2], args[1]);
+  if (end < begin)
+    return frame.fail(ErrorKind::out_of_range, "a substring cannot end at {} and begin at {}", args[2], args[1]);
   return Value::string(text.substr(begin, end - begin));
 }
 

@@ -12,15 +12,24 @@ enum class Part { year, month, day_of_month, date, day_of_week, day_of_year, hou
 
 int64_t part_of(const Calendar& calendar, Part part) {
   switch (part) {
-    case Part::year: return calendar.year;
-    case Part::month: return calendar.month - 1;
-    case Part::day_of_month: return calendar.day - 1;
-    case Part::date: return calendar.day;
-    case Part::day_of_week: return calendar.day_of_week;
-    case Part::day_of_year: return calendar.day_of_year - 1;
-    case Part::hours: return calendar.hour;
-    case Part::minutes: return calendar.minute;
-    case Part::seconds: return calendar.second;
+    case Part::year:
+      return calendar.year;
+    case Part::month:
+      return calendar.month - 1;
+    case Part::day_of_month:
+      return calendar.day - 1;
+    case Part::date:
+      return calendar.day;
+    case Part::day_of_week:
+      return calendar.day_of_week;
+    case Part::day_of_year:
+      return calendar.day_of_year - 1;
+    case Part::hours:
+      return calendar.hour;
+    case Part::minutes:
+      return calendar.minute;
+    case Part::seconds:
+      return calendar.second;
   }
   return 0;
 }
@@ -29,10 +38,14 @@ int64_t part_of(const Calendar& calendar, Part part) {
 Value duration_part(Frame& frame, const Value& duration, Part part) {
   const int64_t seconds = duration.duration_ns() / kNanosPerSecond;
   switch (part) {
-    case Part::hours: return Value::integer(seconds / 3600);
-    case Part::minutes: return Value::integer(seconds / 60);
-    case Part::seconds: return Value::integer(seconds);
-    default: return frame.no_overload("a duration has no calendar: {}", duration);
+    case Part::hours:
+      return Value::integer(seconds / 3600);
+    case Part::minutes:
+      return Value::integer(seconds / 60);
+    case Part::seconds:
+      return Value::integer(seconds);
+    default:
+      return frame.no_overload("a duration has no calendar: {}", duration);
   }
 }
 

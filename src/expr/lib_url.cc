@@ -86,8 +86,7 @@ Value get_query(Frame& frame, Args args) {
     if (pair.empty()) continue;
     const size_t equals = pair.find('=');
     const Value name = frame.made_string(unescaped(pair.substr(0, equals)));
-    const Value value =
-        frame.made_string(equals == std::string_view::npos ? "" : unescaped(pair.substr(equals + 1)));
+    const Value value = frame.made_string(equals == std::string_view::npos ? "" : unescaped(pair.substr(equals + 1)));
     if (name.is_error() || value.is_error()) return frame.noted();
     pairs.push_back(name);
     pairs.push_back(value);

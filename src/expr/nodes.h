@@ -18,10 +18,10 @@ enum class RecordVariable : uint8_t { key, headers, topic, partition, offset, ti
 // why the member is absent: for has() and for optional steps.
 struct ValuePath {
   uint16_t slot = 0;
-  std::vector<uint16_t> way;      // slots of the root and of each step before the last
+  std::vector<uint16_t> way;         // slots of the root and of each step before the last
   size_t first_optional = SIZE_MAX;  // the first step written with `?`
-  std::string text;               // "value.a.b"
-  std::string last;               // "b"
+  std::string text;                  // "value.a.b"
+  std::string last;                  // "b"
 };
 
 // What the builder knows about a piece of the expression.
@@ -77,9 +77,9 @@ struct MacroParts {
   Macro macro = Macro::all;
   NodePtr range;
   std::vector<NodePtr> bodies;
-  size_t first_local = 0;      // variables are locals first_local, first_local + 1
+  size_t first_local = 0;  // variables are locals first_local, first_local + 1
   size_t variables = 1;
-  uint64_t step_cost = 1;      // of one iteration
+  uint64_t step_cost = 1;  // of one iteration
 };
 NodePtr make_macro(MacroParts parts);
 

@@ -98,10 +98,15 @@ class Call final : public Node {
         case Kind::string:
         case Kind::bytes:
         case Kind::json_array:
-        case Kind::json_object: size += value.text().size(); break;
+        case Kind::json_object:
+          size += value.text().size();
+          break;
         case Kind::list:
-        case Kind::map: size += value.count() * 10ULL; break;
-        default: break;
+        case Kind::map:
+          size += value.count() * 10ULL;
+          break;
+        default:
+          break;
       }
     }
     return size;
@@ -142,7 +147,8 @@ class OrElse final : public Node {
     const Value value = optional_->eval(frame);
     if (value.is_error()) return value;
     if (!value.is(Kind::optional)) {
-      return frame.no_overload(unwrap_ ? "orValue() wants an optional, not {}" : "or() wants an optional, not {}", value);
+      return frame.no_overload(unwrap_ ? "orValue() wants an optional, not {}" : "or() wants an optional, not {}",
+                               value);
     }
     if (value.inside() != nullptr) return unwrap_ ? *value.inside() : value;
     const Value other = other_->eval(frame);
@@ -152,7 +158,8 @@ class OrElse final : public Node {
     return other;
   }
   [[nodiscard]] std::string describe() const override {
-    return std::string(unwrap_ ? "or_value(" : "or_optional(") + optional_->describe() + ", " + other_->describe() + ")";
+    return std::string(unwrap_ ? "or_value(" : "or_optional(") + optional_->describe() + ", " + other_->describe() +
+           ")";
   }
 
  private:

@@ -124,7 +124,8 @@ class FieldCompare final : public FieldTest {
   Truth test(Frame& frame) const override {
     const Value* value = field(frame);
     if (value == nullptr) return Truth::error;
-    if (value->is(Kind::integer) && constant_.is(Kind::integer)) return truth(holds(value->as_int(), constant_.as_int()));
+    if (value->is(Kind::integer) && constant_.is(Kind::integer))
+      return truth(holds(value->as_int(), constant_.as_int()));
     if (value->is(Kind::floating) && constant_.is(Kind::floating)) {
       return truth(holds(value->as_double(), constant_.as_double()));
     }
@@ -138,10 +139,14 @@ class FieldCompare final : public FieldTest {
   template <typename T>
   bool holds(T a, T b) const {
     switch (op_) {
-      case Op::less: return a < b;
-      case Op::less_equal: return a <= b;
-      case Op::greater: return a > b;
-      default: return a >= b;
+      case Op::less:
+        return a < b;
+      case Op::less_equal:
+        return a <= b;
+      case Op::greater:
+        return a > b;
+      default:
+        return a >= b;
     }
   }
 
@@ -195,7 +200,8 @@ enum class TextTest : uint8_t { begins, ends, holds, is };
 
 class FieldText final : public FieldTest {
  public:
-  FieldText(TextTest what, const Built& field, std::string text) : FieldTest(field), what_(what), wanted_(std::move(text)) {}
+  FieldText(TextTest what, const Built& field, std::string text)
+      : FieldTest(field), what_(what), wanted_(std::move(text)) {}
   Truth test(Frame& frame) const override {
     const Value* value = field(frame);
     if (value == nullptr) return Truth::error;
@@ -204,10 +210,14 @@ class FieldText final : public FieldTest {
       return Truth::error;
     }
     switch (what_) {
-      case TextTest::begins: return truth(value->text().starts_with(wanted_));
-      case TextTest::ends: return truth(value->text().ends_with(wanted_));
-      case TextTest::holds: return truth(value->text().find(wanted_) != std::string_view::npos);
-      case TextTest::is: return truth(value->text() == wanted_);
+      case TextTest::begins:
+        return truth(value->text().starts_with(wanted_));
+      case TextTest::ends:
+        return truth(value->text().ends_with(wanted_));
+      case TextTest::holds:
+        return truth(value->text().find(wanted_) != std::string_view::npos);
+      case TextTest::is:
+        return truth(value->text() == wanted_);
     }
     return Truth::error;
   }
@@ -245,10 +255,14 @@ class FieldMatches final : public FieldTest {
 
 Op mirrored(Op op) {
   switch (op) {
-    case Op::less: return Op::greater;
-    case Op::less_equal: return Op::greater_equal;
-    case Op::greater: return Op::less;
-    default: return Op::less_equal;
+    case Op::less:
+      return Op::greater;
+    case Op::less_equal:
+      return Op::greater_equal;
+    case Op::greater:
+      return Op::less;
+    default:
+      return Op::less_equal;
   }
 }
 

@@ -241,12 +241,13 @@ class OptionalMap final : public Node {
     const Value made = parts_.bodies[0]->eval(frame);
     if (made.is_error()) return made;
     if (parts_.macro == Macro::opt_map) return frame.made_optional(made);
-    if (!made.is(Kind::optional)) return frame.no_overload("optFlatMap() wants an optional from its body, not {}", made);
+    if (!made.is(Kind::optional))
+      return frame.no_overload("optFlatMap() wants an optional from its body, not {}", made);
     return made;
   }
   [[nodiscard]] std::string describe() const override {
-    return std::string(to_string(parts_.macro)) + "(" + parts_.range->describe() + ", " +
-           parts_.bodies[0]->describe() + ")";
+    return std::string(to_string(parts_.macro)) + "(" + parts_.range->describe() + ", " + parts_.bodies[0]->describe() +
+           ")";
   }
 
  private:
@@ -258,18 +259,26 @@ class OptionalMap final : public Node {
 NodePtr make_macro(MacroParts parts) {
   switch (parts.macro) {
     case Macro::all:
-    case Macro::exists: return std::make_unique<Quantifier>(std::move(parts));
-    case Macro::exists_one: return std::make_unique<ExistsOne>(std::move(parts));
+    case Macro::exists:
+      return std::make_unique<Quantifier>(std::move(parts));
+    case Macro::exists_one:
+      return std::make_unique<ExistsOne>(std::move(parts));
     case Macro::map:
     case Macro::filter:
-    case Macro::transform_list: return std::make_unique<Collect>(std::move(parts));
+    case Macro::transform_list:
+      return std::make_unique<Collect>(std::move(parts));
     case Macro::transform_map:
-    case Macro::transform_map_entry: return std::make_unique<TransformMap>(std::move(parts));
-    case Macro::sort_by: return std::make_unique<SortBy>(std::move(parts));
-    case Macro::bind: return std::make_unique<Bind>(std::move(parts));
+    case Macro::transform_map_entry:
+      return std::make_unique<TransformMap>(std::move(parts));
+    case Macro::sort_by:
+      return std::make_unique<SortBy>(std::move(parts));
+    case Macro::bind:
+      return std::make_unique<Bind>(std::move(parts));
     case Macro::opt_map:
-    case Macro::opt_flat_map: return std::make_unique<OptionalMap>(std::move(parts));
-    case Macro::fall_back: break;
+    case Macro::opt_flat_map:
+      return std::make_unique<OptionalMap>(std::move(parts));
+    case Macro::fall_back:
+      break;
   }
   return make_or_value(std::move(parts.range), std::move(parts.bodies[0]));
 }

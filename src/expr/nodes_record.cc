@@ -113,13 +113,19 @@ class RecordValue final : public Node {
   Value eval(Frame& frame) const override {
     if (variable_ == RecordVariable::now) return time_of(frame.scope.now_ms);
     const Record* record = frame.scope.record;
-    if (record == nullptr) return frame.fail(ErrorKind::no_such_field, "there is no record, so no {}", Value::string(name_));
+    if (record == nullptr)
+      return frame.fail(ErrorKind::no_such_field, "there is no record, so no {}", Value::string(name_));
     switch (variable_) {
-      case RecordVariable::key: return text_or_bytes(record->key);
-      case RecordVariable::headers: return all_headers(frame);
-      case RecordVariable::offset: return Value::integer(record->offset);
-      case RecordVariable::time: return record->timestamp_ms < 0 ? Value::null() : time_of(record->timestamp_ms);
-      default: break;
+      case RecordVariable::key:
+        return text_or_bytes(record->key);
+      case RecordVariable::headers:
+        return all_headers(frame);
+      case RecordVariable::offset:
+        return Value::integer(record->offset);
+      case RecordVariable::time:
+        return record->timestamp_ms < 0 ? Value::null() : time_of(record->timestamp_ms);
+      default:
+        break;
     }
     if (record->origin == nullptr) {
       return frame.fail(ErrorKind::no_such_field, "the record comes from no topic, so no {}", Value::string(name_));

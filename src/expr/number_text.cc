@@ -43,7 +43,8 @@ std::string double_text(double value) {
   const int point = exponent + 1;
   std::string out = value < 0 ? "-" : "";
   if (count <= point && point <= 21) return out + digits + std::string(static_cast<size_t>(point - count), '0');
-  if (0 < point && point <= 21) return out + digits.substr(0, static_cast<size_t>(point)) + "." + digits.substr(static_cast<size_t>(point));
+  if (0 < point && point <= 21)
+    return out + digits.substr(0, static_cast<size_t>(point)) + "." + digits.substr(static_cast<size_t>(point));
   if (-6 < point && point <= 0) return out + "0." + std::string(static_cast<size_t>(-point), '0') + digits;
   out += digits[0];
   if (count > 1) out += "." + digits.substr(1);

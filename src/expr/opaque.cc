@@ -150,17 +150,23 @@ bool parse_url(std::string_view text, Url& into) {
 
 std::string_view opaque_type_name(uint16_t tag) {
   switch (tag) {
-    case kOpaqueIp: return "net.IP";
-    case kOpaqueCidr: return "net.CIDR";
-    default: return "kubernetes.URL";
+    case kOpaqueIp:
+      return "net.IP";
+    case kOpaqueCidr:
+      return "net.CIDR";
+    default:
+      return "kubernetes.URL";
   }
 }
 
 std::string opaque_text(const Value& value) {
   switch (value.tag()) {
-    case kOpaqueIp: return ip_text(*static_cast<const IpAddress*>(value.pointer()));
-    case kOpaqueCidr: return cidr_text(*static_cast<const Cidr*>(value.pointer()));
-    default: return std::string(static_cast<const Url*>(value.pointer())->text);
+    case kOpaqueIp:
+      return ip_text(*static_cast<const IpAddress*>(value.pointer()));
+    case kOpaqueCidr:
+      return cidr_text(*static_cast<const Cidr*>(value.pointer()));
+    default:
+      return std::string(static_cast<const Url*>(value.pointer())->text);
   }
 }
 

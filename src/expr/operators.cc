@@ -28,7 +28,8 @@ Value int_arithmetic(Frame& frame, Op op, const Value& left, const Value& right)
     case Op::multiply:
       if (__builtin_mul_overflow(a, b, &result)) return overflow(frame, left, right);
       return Value::integer(result);
-    default: break;
+    default:
+      break;
   }
   if (b == 0) return frame.fail(ErrorKind::divide_by_zero, "division of {} by zero", left);
   // The one quotient that does not fit traps in hardware, as does its remainder.
@@ -46,9 +47,15 @@ Value uint_arithmetic(Frame& frame, Op op, const Value& left, const Value& right
   uint64_t result = 0;
   bool wrong = false;
   switch (op) {
-    case Op::add: wrong = __builtin_add_overflow(a, b, &result); break;
-    case Op::subtract: wrong = __builtin_sub_overflow(a, b, &result); break;
-    case Op::multiply: wrong = __builtin_mul_overflow(a, b, &result); break;
+    case Op::add:
+      wrong = __builtin_add_overflow(a, b, &result);
+      break;
+    case Op::subtract:
+      wrong = __builtin_sub_overflow(a, b, &result);
+      break;
+    case Op::multiply:
+      wrong = __builtin_mul_overflow(a, b, &result);
+      break;
     default:
       if (b == 0) return frame.fail(ErrorKind::divide_by_zero, "division of {} by zero", left);
       result = op == Op::divide ? a / b : a % b;
@@ -58,11 +65,16 @@ Value uint_arithmetic(Frame& frame, Op op, const Value& left, const Value& right
 
 Value double_arithmetic(Frame& frame, Op op, double a, double b) {
   switch (op) {
-    case Op::add: return Value::floating(a + b);
-    case Op::subtract: return Value::floating(a - b);
-    case Op::multiply: return Value::floating(a * b);
-    case Op::divide: return Value::floating(a / b);
-    default: return frame.no_overload("there is no % for doubles");
+    case Op::add:
+      return Value::floating(a + b);
+    case Op::subtract:
+      return Value::floating(a - b);
+    case Op::multiply:
+      return Value::floating(a * b);
+    case Op::divide:
+      return Value::floating(a / b);
+    default:
+      return frame.no_overload("there is no % for doubles");
   }
 }
 
@@ -146,9 +158,12 @@ Value concatenate(Frame& frame, const Value& a, const Value& b) {
 
 const char* no_operator_text(Op op) {
   switch (op) {
-    case Op::multiply: return "no * for {} and {}";
-    case Op::divide: return "no / for {} and {}";
-    default: return "no % for {} and {}";
+    case Op::multiply:
+      return "no * for {} and {}";
+    case Op::divide:
+      return "no / for {} and {}";
+    default:
+      return "no % for {} and {}";
   }
 }
 
@@ -219,7 +234,9 @@ namespace {
 // A list's index may be an int, a uint or a whole double.
 bool list_index(const Value& key, int64_t& index) {
   switch (key.kind()) {
-    case Kind::integer: index = key.as_int(); return true;
+    case Kind::integer:
+      index = key.as_int();
+      return true;
     case Kind::uinteger:
       index = key.as_uint() > INT64_MAX ? INT64_MAX : static_cast<int64_t>(key.as_uint());
       return true;
@@ -227,7 +244,8 @@ bool list_index(const Value& key, int64_t& index) {
       if (std::trunc(key.as_double()) != key.as_double() || std::fabs(key.as_double()) > 9e15) return false;
       index = static_cast<int64_t>(key.as_double());
       return true;
-    default: return false;
+    default:
+      return false;
   }
 }
 
@@ -250,8 +268,8 @@ Value select_index(Frame& frame, const Value& operand, const Value& key, bool op
     }
     if (index < 0 || index >= whole.count()) {
       if (optional) return Value::optional_none();
-      return frame.fail(ErrorKind::out_of_range, "a list of {} has no element number {}",
-                        Value::integer(whole.count()), key);
+      return frame.fail(ErrorKind::out_of_range, "a list of {} has no element number {}", Value::integer(whole.count()),
+                        key);
     }
     return optional ? frame.made_optional(whole.items()[index]) : whole.items()[index];
   }
@@ -274,10 +292,17 @@ Truth ordered(Frame& frame, Op op, const Value& a, const Value& b) {
     case Ordering::incomparable:
       frame.no_overload("{} and {} have no order", a, b);
       return Truth::error;
-    case Ordering::unordered: return Truth::no;
-    case Ordering::less: holds = op == Op::less || op == Op::less_equal; break;
-    case Ordering::greater: holds = op == Op::greater || op == Op::greater_equal; break;
-    case Ordering::equal: holds = op == Op::less_equal || op == Op::greater_equal; break;
+    case Ordering::unordered:
+      return Truth::no;
+    case Ordering::less:
+      holds = op == Op::less || op == Op::less_equal;
+      break;
+    case Ordering::greater:
+      holds = op == Op::greater || op == Op::greater_equal;
+      break;
+    case Ordering::equal:
+      holds = op == Op::less_equal || op == Op::greater_equal;
+      break;
   }
   return holds ? Truth::yes : Truth::no;
 }

@@ -1,5 +1,6 @@
 #include "expr/parser.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "expr/lexer.h"
@@ -16,7 +17,9 @@ class Parser {
 
   bool run() {
     if (count_code_points(text_) > limits_.max_length) {
-      error_ = {0, 0, "the expression is longer than expressions.max_length (" + std::to_string(limits_.max_length) + " characters)"};
+      error_ = {0, 0,
+                "the expression is longer than expressions.max_length (" + std::to_string(limits_.max_length) +
+                    " characters)"};
       return false;
     }
     if (!lex(text_, lexemes_, error_)) return false;
@@ -53,8 +56,9 @@ class Parser {
     const Lexeme& last = lexemes_[at_ - 1];
     node.length = last.offset + last.length - node.offset;
     if (ast_.size() >= limits_.max_nodes) {
-      return fail_at(begin, node.length,
-                     "the expression has more than " + std::to_string(limits_.max_nodes) + " parts (expressions.max_nodes)");
+      return fail_at(
+          begin, node.length,
+          "the expression has more than " + std::to_string(limits_.max_nodes) + " parts (expressions.max_nodes)");
     }
     const size_t offset = node.offset;
     const size_t length = node.length;
@@ -64,8 +68,9 @@ class Parser {
   }
 
   bool expression(AstId& into) {
-    if (++depth_ > limits_.max_depth) {
-      return fail("the expression is nested deeper than " + std::to_string(limits_.max_depth) + " (expressions.max_depth)");
+    const uint32_t most = std::min(limits_.max_depth, kMaxHeight);
+    if (++depth_ > most) {
+      return fail("the expression is nested deeper than " + std::to_string(most) + " (expressions.max_depth)");
     }
     const bool ok = conditional(into);
     --depth_;
@@ -122,12 +127,12 @@ class Parser {
       Op op;
     };
     static constexpr Entry kEntries[] = {
-        {Token::less, 0, Op::less},         {Token::less_equal, 0, Op::less_equal},
-        {Token::greater, 0, Op::greater},   {Token::greater_equal, 0, Op::greater_equal},
-        {Token::equal, 0, Op::equal},       {Token::not_equal, 0, Op::not_equal},
-        {Token::keyword_in, 0, Op::in},     {Token::plus, 1, Op::add},
-        {Token::minus, 1, Op::subtract},    {Token::star, 2, Op::multiply},
-        {Token::slash, 2, Op::divide},      {Token::percent, 2, Op::modulo},
+        {Token::less, 0, Op::less},       {Token::less_equal, 0, Op::less_equal},
+        {Token::greater, 0, Op::greater}, {Token::greater_equal, 0, Op::greater_equal},
+        {Token::equal, 0, Op::equal},     {Token::not_equal, 0, Op::not_equal},
+        {Token::keyword_in, 0, Op::in},   {Token::plus, 1, Op::add},
+        {Token::minus, 1, Op::subtract},  {Token::star, 2, Op::multiply},
+        {Token::slash, 2, Op::divide},    {Token::percent, 2, Op::modulo},
     };
     for (const Entry& entry : kEntries) {
       if (entry.token == token && entry.level == level) {
@@ -281,17 +286,23 @@ class Parser {
     const size_t begin = now().offset;
     switch (now().token) {
       case Token::dot:
-      case Token::identifier: return name(begin, into);
+      case Token::identifier:
+        return name(begin, into);
       case Token::left_paren: {
         ++at_;
         if (!expression(into)) return false;
         return expect(Token::right_paren, "')'");
       }
-      case Token::left_bracket: return list(begin, into);
-      case Token::left_brace: return map(begin, into);
-      case Token::quoted_identifier: return fail("a name in backticks is for fields only, as in value.`a-b`");
-      case Token::keyword_in: return unexpected("an expression");
-      default: return literal(begin, into);
+      case Token::left_bracket:
+        return list(begin, into);
+      case Token::left_brace:
+        return map(begin, into);
+      case Token::quoted_identifier:
+        return fail("a name in backticks is for fields only, as in value.`a-b`");
+      case Token::keyword_in:
+        return unexpected("an expression");
+      default:
+        return literal(begin, into);
     }
   }
 
@@ -356,14 +367,29 @@ class Parser {
         node.literal = Value::integer(static_cast<int64_t>(negative ? 0 - lexeme.number : lexeme.number));
         break;
       }
-      case Token::uint_number: node.literal = Value::uinteger(lexeme.number); break;
-      case Token::float_number: node.literal = Value::floating(negative ? -lexeme.floating : lexeme.floating); break;
-      case Token::string: node.literal = Value::string(ast_.keep(lexeme.text)); break;
-      case Token::bytes: node.literal = Value::bytes(ast_.keep(lexeme.text)); break;
-      case Token::keyword_true: node.literal = Value::boolean(true); break;
-      case Token::keyword_false: node.literal = Value::boolean(false); break;
-      case Token::keyword_null: node.literal = Value::null(); break;
-      default: return unexpected("an expression");
+      case Token::uint_number:
+        node.literal = Value::uinteger(lexeme.number);
+        break;
+      case Token::float_number:
+        node.literal = Value::floating(negative ? -lexeme.floating : lexeme.floating);
+        break;
+      case Token::string:
+        node.literal = Value::string(ast_.keep(lexeme.text));
+        break;
+      case Token::bytes:
+        node.literal = Value::bytes(ast_.keep(lexeme.text));
+        break;
+      case Token::keyword_true:
+        node.literal = Value::boolean(true);
+        break;
+      case Token::keyword_false:
+        node.literal = Value::boolean(false);
+        break;
+      case Token::keyword_null:
+        node.literal = Value::null();
+        break;
+      default:
+        return unexpected("an expression");
     }
     ++at_;
     return add(std::move(node), begin, into);

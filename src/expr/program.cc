@@ -14,18 +14,30 @@ namespace millrace::expr {
 
 std::string_view to_string(ErrorKind kind) {
   switch (kind) {
-    case ErrorKind::none: return "none";
-    case ErrorKind::no_such_field: return "no_such_field";
-    case ErrorKind::no_such_overload: return "no_such_overload";
-    case ErrorKind::divide_by_zero: return "divide_by_zero";
-    case ErrorKind::overflow: return "overflow";
-    case ErrorKind::out_of_range: return "out_of_range";
-    case ErrorKind::invalid_argument: return "invalid_argument";
-    case ErrorKind::duplicate_key: return "duplicate_key";
-    case ErrorKind::not_json: return "not_json";
-    case ErrorKind::cost_exceeded: return "cost_exceeded";
-    case ErrorKind::iterations_exceeded: return "iterations_exceeded";
-    case ErrorKind::result_too_large: return "result_too_large";
+    case ErrorKind::none:
+      return "none";
+    case ErrorKind::no_such_field:
+      return "no_such_field";
+    case ErrorKind::no_such_overload:
+      return "no_such_overload";
+    case ErrorKind::divide_by_zero:
+      return "divide_by_zero";
+    case ErrorKind::overflow:
+      return "overflow";
+    case ErrorKind::out_of_range:
+      return "out_of_range";
+    case ErrorKind::invalid_argument:
+      return "invalid_argument";
+    case ErrorKind::duplicate_key:
+      return "duplicate_key";
+    case ErrorKind::not_json:
+      return "not_json";
+    case ErrorKind::cost_exceeded:
+      return "cost_exceeded";
+    case ErrorKind::iterations_exceeded:
+      return "iterations_exceeded";
+    case ErrorKind::result_too_large:
+      return "result_too_large";
   }
   return "none";
 }

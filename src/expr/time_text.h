@@ -30,13 +30,13 @@ std::string duration_text(int64_t nanos);
 
 struct Calendar {
   int64_t year = 1970;
-  int month = 1;         // from 1
-  int day = 1;           // from 1
+  int month = 1;  // from 1
+  int day = 1;    // from 1
   int hour = 0;
   int minute = 0;
   int second = 0;
-  int day_of_week = 0;   // Sunday is 0
-  int day_of_year = 1;   // from 1
+  int day_of_week = 0;  // Sunday is 0
+  int day_of_year = 1;  // from 1
   int offset_seconds = 0;
 };
 

@@ -69,24 +69,40 @@ double as_double(const Value& value) {
 
 std::string_view kind_name(Kind kind) {
   switch (kind) {
-    case Kind::absent: return "absent";
-    case Kind::null: return "null_type";
-    case Kind::boolean: return "bool";
-    case Kind::integer: return "int";
-    case Kind::uinteger: return "uint";
-    case Kind::floating: return "double";
-    case Kind::string: return "string";
-    case Kind::bytes: return "bytes";
+    case Kind::absent:
+      return "absent";
+    case Kind::null:
+      return "null_type";
+    case Kind::boolean:
+      return "bool";
+    case Kind::integer:
+      return "int";
+    case Kind::uinteger:
+      return "uint";
+    case Kind::floating:
+      return "double";
+    case Kind::string:
+      return "string";
+    case Kind::bytes:
+      return "bytes";
     case Kind::list:
-    case Kind::json_array: return "list";
+    case Kind::json_array:
+      return "list";
     case Kind::map:
-    case Kind::json_object: return "map";
-    case Kind::timestamp: return "google.protobuf.Timestamp";
-    case Kind::duration: return "google.protobuf.Duration";
-    case Kind::type: return "type";
-    case Kind::optional: return "optional_type";
-    case Kind::opaque: return "opaque";
-    case Kind::error: return "error";
+    case Kind::json_object:
+      return "map";
+    case Kind::timestamp:
+      return "google.protobuf.Timestamp";
+    case Kind::duration:
+      return "google.protobuf.Duration";
+    case Kind::type:
+      return "type";
+    case Kind::optional:
+      return "optional_type";
+    case Kind::opaque:
+      return "opaque";
+    case Kind::error:
+      return "error";
   }
   return "";
 }
@@ -106,27 +122,37 @@ bool equal(const Value& a_in, const Value& b_in, Arena& arena) {
   const Value b = expanded(b_in, arena);
   if (a.kind() != b.kind()) return false;
   switch (a.kind()) {
-    case Kind::null: return true;
-    case Kind::boolean: return a.as_bool() == b.as_bool();
+    case Kind::null:
+      return true;
+    case Kind::boolean:
+      return a.as_bool() == b.as_bool();
     case Kind::string:
     case Kind::bytes:
-    case Kind::type: return a.text() == b.text();
-    case Kind::list: return equal_lists(a, b, arena);
-    case Kind::map: return equal_maps(a, b, arena);
-    case Kind::timestamp: return a.seconds() == b.seconds() && a.nanos() == b.nanos();
-    case Kind::duration: return a.duration_ns() == b.duration_ns();
+    case Kind::type:
+      return a.text() == b.text();
+    case Kind::list:
+      return equal_lists(a, b, arena);
+    case Kind::map:
+      return equal_maps(a, b, arena);
+    case Kind::timestamp:
+      return a.seconds() == b.seconds() && a.nanos() == b.nanos();
+    case Kind::duration:
+      return a.duration_ns() == b.duration_ns();
     case Kind::optional:
       if (a.inside() == nullptr || b.inside() == nullptr) return a.inside() == b.inside();
       return equal(*a.inside(), *b.inside(), arena);
-    case Kind::opaque: return opaque_equal(a, b);
-    default: return false;
+    case Kind::opaque:
+      return opaque_equal(a, b);
+    default:
+      return false;
   }
 }
 
 uint64_t hash_value(const Value& value_in, Arena& arena) {
   const Value value = expanded(value_in, arena);
   switch (value.kind()) {
-    case Kind::boolean: return value.as_bool() ? 11 : 12;
+    case Kind::boolean:
+      return value.as_bool() ? 11 : 12;
     case Kind::integer:
     case Kind::uinteger:
     case Kind::floating: {
@@ -138,7 +164,8 @@ uint64_t hash_value(const Value& value_in, Arena& arena) {
     }
     case Kind::string:
     case Kind::bytes:
-    case Kind::type: return XXH3_64bits(value.text().data(), value.text().size());
+    case Kind::type:
+      return XXH3_64bits(value.text().data(), value.text().size());
     case Kind::list: {
       uint64_t h = 17;
       for (uint32_t i = 0; i < value.count(); ++i) h = mix(h * 31 + hash_value(value.items()[i], arena));
@@ -151,11 +178,16 @@ uint64_t hash_value(const Value& value_in, Arena& arena) {
       }
       return h;
     }
-    case Kind::timestamp: return mix(static_cast<uint64_t>(value.seconds()) * 31 + value.nanos());
-    case Kind::duration: return mix(static_cast<uint64_t>(value.duration_ns()));
-    case Kind::optional: return value.inside() == nullptr ? 23 : mix(hash_value(*value.inside(), arena));
-    case Kind::opaque: return opaque_hash(value);
-    default: return 5;
+    case Kind::timestamp:
+      return mix(static_cast<uint64_t>(value.seconds()) * 31 + value.nanos());
+    case Kind::duration:
+      return mix(static_cast<uint64_t>(value.duration_ns()));
+    case Kind::optional:
+      return value.inside() == nullptr ? 23 : mix(hash_value(*value.inside(), arena));
+    case Kind::opaque:
+      return opaque_hash(value);
+    default:
+      return 5;
   }
 }
 
@@ -215,14 +247,18 @@ Ordering compare(const Value& a, const Value& b) {
   if (is_number(a) && is_number(b)) return compare_numbers(a, b);
   if (a.kind() != b.kind()) return Ordering::incomparable;
   switch (a.kind()) {
-    case Kind::boolean: return order(a.as_bool(), b.as_bool());
+    case Kind::boolean:
+      return order(a.as_bool(), b.as_bool());
     case Kind::string:
-    case Kind::bytes: return order(a.text().compare(b.text()), 0);
+    case Kind::bytes:
+      return order(a.text().compare(b.text()), 0);
     case Kind::timestamp:
       if (a.seconds() != b.seconds()) return order(a.seconds(), b.seconds());
       return order(a.nanos(), b.nanos());
-    case Kind::duration: return order(a.duration_ns(), b.duration_ns());
-    default: return Ordering::incomparable;
+    case Kind::duration:
+      return order(a.duration_ns(), b.duration_ns());
+    default:
+      return Ordering::incomparable;
   }
 }
 
@@ -291,32 +327,47 @@ std::string repaired(std::string_view data) {
 std::string value_text(const Value& value_in, Arena& arena) {
   const Value value = expanded(value_in, arena);
   switch (value.kind()) {
-    case Kind::null: return "null";
-    case Kind::boolean: return value.as_bool() ? "true" : "false";
-    case Kind::integer: return std::to_string(value.as_int());
-    case Kind::uinteger: return std::to_string(value.as_uint());
-    case Kind::floating: return double_text(value.as_double());
+    case Kind::null:
+      return "null";
+    case Kind::boolean:
+      return value.as_bool() ? "true" : "false";
+    case Kind::integer:
+      return std::to_string(value.as_int());
+    case Kind::uinteger:
+      return std::to_string(value.as_uint());
+    case Kind::floating:
+      return double_text(value.as_double());
     case Kind::string:
-    case Kind::type: return std::string(value.text());
-    case Kind::bytes: return repaired(value.text());
+    case Kind::type:
+      return std::string(value.text());
+    case Kind::bytes:
+      return repaired(value.text());
     case Kind::list:
-    case Kind::map: return joined_text(value, arena);
-    case Kind::timestamp: return timestamp_text(value.seconds(), value.nanos());
-    case Kind::duration: return duration_text(value.duration_ns());
-    case Kind::optional: return value.inside() == nullptr ? "none" : "optional(" + value_text(*value.inside(), arena) + ")";
-    case Kind::opaque: return opaque_text(value);
-    default: return std::string(kind_name(value.kind()));
+    case Kind::map:
+      return joined_text(value, arena);
+    case Kind::timestamp:
+      return timestamp_text(value.seconds(), value.nanos());
+    case Kind::duration:
+      return duration_text(value.duration_ns());
+    case Kind::optional:
+      return value.inside() == nullptr ? "none" : "optional(" + value_text(*value.inside(), arena) + ")";
+    case Kind::opaque:
+      return opaque_text(value);
+    default:
+      return std::string(kind_name(value.kind()));
   }
 }
 
 std::string value_for_message(const Value& value) {
   switch (value.kind()) {
     case Kind::string:
-    case Kind::bytes: return "'" + escape_for_log(value.text(), 64) + "'";
+    case Kind::bytes:
+      return "'" + escape_for_log(value.text(), 64) + "'";
     case Kind::list:
     case Kind::map:
     case Kind::json_array:
-    case Kind::json_object: return "a " + std::string(kind_name(value.kind()));
+    case Kind::json_object:
+      return "a " + std::string(kind_name(value.kind()));
     default: {
       Arena arena;
       return value_text(value, arena);

@@ -1,5 +1,6 @@
-// cel_conformance FILE...: evaluates the rows of each file (JSON Lines, see tests/data/cel/README.md), prints those that
-// fail, and closes with "N passed, N failed, N skipped". --deviations FILE names rows that are knowingly not followed.
+// cel_conformance FILE...: evaluates the rows of each file (JSON Lines, see tests/data/cel/README.md), prints those
+// that fail, and closes with "N passed, N failed, N skipped". --deviations FILE names rows that are knowingly not
+// followed.
 #include <simdjson.h>
 
 #include <cmath>
@@ -209,8 +210,8 @@ class Runner {
       if (got.is_error()) return {false, "error: " + evaluator.error_text()};
       const Value want = typed_value(wanted, arena);
       return {same(got, want, arena), "is " + value_text(got, arena) + " (" + std::string(type_name(got)) +
-                                          "), wanted " + value_text(want, arena) + " (" +
-                                          std::string(type_name(want)) + ")"};
+                                          "), wanted " + value_text(want, arena) + " (" + std::string(type_name(want)) +
+                                          ")"};
     }
     element parse_error;
     if (expect["parse_error"].get(parse_error) == simdjson::SUCCESS) {

@@ -5,7 +5,7 @@
 #include "expr/compiled.h"
 #include "expr/decoder.h"
 #include "expr/program.h"
-#include "support/catch.h"
+#include "support/catch.h"  // after base/check.h: both have a CHECK
 #include "support/expr_rig.h"
 
 using namespace millrace;
@@ -45,7 +45,11 @@ TEST_CASE("fields of the value, and what is missing") {
 
 TEST_CASE("the other variables of a record") {
   ExprRig rig;
-  const Header headers[] = {{"kind", Bytes("edit")}, {"twice", Bytes("1")}, {"twice", Bytes("2")}, {"raw", Bytes("\xff")}, {"empty", Bytes()}};
+  const Header headers[] = {{"kind", Bytes("edit")},
+                            {"twice", Bytes("1")},
+                            {"twice", Bytes("2")},
+                            {"raw", Bytes("\xff")},
+                            {"empty", Bytes()}};
   rig.record.headers = headers;
   rig.record.key = Bytes("k1");
   CHECK(rig.text("key") == "k1");
@@ -86,8 +90,7 @@ TEST_CASE("errors at load say where and what") {
         "0+6: no field or variable `status`; a member of the record's value is written `value.status`");
   CHECK(error("sise(value.a) > 1") == "0+13: no function `sise`; did you mean `size`?");
   CHECK(error("value.a.startWith('x')") == "0+22: no function `startWith`; did you mean `startsWith`?");
-  CHECK(error("startsWith(value.a, 'x')") ==
-        "0+24: `startsWith` is called on a value, as in x.startsWith()");
+  CHECK(error("startsWith(value.a, 'x')") == "0+24: `startsWith` is called on a value, as in x.startsWith()");
   CHECK(error("math.ab(1) == 1") == "0+10: no function `math.ab`; did you mean `math.abs`?");
   CHECK(error("value.a.startsWith() || true") == "0+20: `startsWith` takes 1 argument, not 0");
   CHECK(error("1 +", Want::value) == "3+0: the expression ends where an expression is expected");

@@ -1,0 +1,16 @@
+# The libFuzzer targets, with clang: cmake -DMILLRACE_FUZZ=ON -DCMAKE_CXX_COMPILER=clang++-14 -DCMAKE_C_COMPILER=clang-14.
+# Each tests/fuzz/NAME_fuzz.cc becomes fuzz_NAME. Run: fuzz_expr_parser tests/fuzz/corpus/expr_parser -max_total_time=600
+file(GLOB fuzz_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/*_fuzz.cc)
+foreach(source ${fuzz_sources})
+  get_filename_component(name ${source} NAME_WE)
+  string(REGEX REPLACE "_fuzz$" "" name ${name})
+  string(REGEX MATCH "^[a-z]+" folder ${name})
+  add_executable(fuzz_${name} ${source})
+  target_include_directories(fuzz_${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
+  if(TARGET millrace_${folder})
+    target_compile_options(millrace_${folder} PRIVATE -fsanitize=fuzzer-no-link)
+    target_link_libraries(fuzz_${name} PRIVATE millrace_${folder})
+  endif()
+  target_compile_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+  target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+endforeach()
