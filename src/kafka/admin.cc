@@ -1,5 +1,6 @@
 #include "kafka/admin.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <string_view>
@@ -8,6 +9,12 @@
 #include "kafka/partition_list.h"
 
 namespace millrace {
+
+namespace {
+// So long a question goes on after give_up().
+constexpr int kSliceMs = 100;
+constexpr int kMetadataSliceMs = 1000;
+}  // namespace
 
 Result<std::unique_ptr<Admin>> Admin::create(const EdgeSettings& settings) {
   TRY_ASSIGN(ConfHandle conf, admin_conf(settings));
@@ -54,7 +61,10 @@ KafkaError Admin::explained(KafkaError error) {
 
 KafkaResult<EventHandle> Admin::wait(rd_kafka_queue_t* queue, int timeout_ms) {
   // The request has the same time-out; the little more lets librdkafka say why.
-  EventHandle event(rd_kafka_queue_poll(queue, timeout_ms + 500));
+  EventHandle event;
+  for (int left = timeout_ms + 500; !event && left > 0 && !given_up_; left -= kSliceMs) {
+    event.reset(rd_kafka_queue_poll(queue, std::min(left, kSliceMs)));
+  }
   if (!event) return tl::make_unexpected(explained(error_of(RD_KAFKA_RESP_ERR__TIMED_OUT)));
   KafkaError error = error_of(rd_kafka_event_error(event.get()));
   if (!error.ok()) {
@@ -81,7 +91,13 @@ KafkaResult<std::map<std::string, TopicFacts>> Admin::topics(const std::vector<s
     }
   }
   const rd_kafka_metadata_t* raw = nullptr;
-  KafkaError error = explained(error_of(rd_kafka_metadata(client_.get(), 0, nullptr, &raw, timeout_ms)));
+  KafkaError error = error_of(RD_KAFKA_RESP_ERR__TIMED_OUT);
+  for (int left = timeout_ms; is_silence(error.code) && left > 0 && !given_up_; left -= kMetadataSliceMs) {
+    error = error_of(rd_kafka_metadata(client_.get(), 0, nullptr, &raw, std::min(left, kMetadataSliceMs)));
+    // A connection that is refused fails at once; the next try of the loop would be as fast.
+    if (error.code == RD_KAFKA_RESP_ERR__TRANSPORT) break;
+  }
+  error = explained(std::move(error));
   MetadataHandle metadata(raw);
   if (!error.ok()) return tl::make_unexpected(std::move(error));
   std::map<std::string, TopicFacts> facts;

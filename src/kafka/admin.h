@@ -2,6 +2,7 @@
 // time-out. Any thread; the edge calls it from its clerk and resolver threads only.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -77,6 +78,9 @@ class Admin {
   KafkaResult<std::map<TopicPartition, OffsetAnswer>> offsets(const std::map<TopicPartition, OffsetQuestion>& questions,
                                                               int timeout_ms);
 
+  // Whatever is being asked, now and later, ends without an answer soon.
+  void give_up() { given_up_ = true; }
+
   // The last thing librdkafka complained about.
   [[nodiscard]] KafkaError complaint() const;
 
@@ -91,6 +95,7 @@ class Admin {
   KafkaError explained(KafkaError error);
   static void on_error(rd_kafka_t* client, int code, const char* reason, void* opaque);
 
+  std::atomic<bool> given_up_{false};
   mutable Mutex mutex_;
   KafkaError complaint_ GUARDED_BY(mutex_);
   ClientHandle client_;

@@ -19,9 +19,14 @@ void Clerk::start() {
   thread_ = Thread("clerk", [this] { run(); });
 }
 
-void Clerk::stop() {
+void Clerk::hurry() {
   stopping_ = true;
+  shared_.admin->give_up();
   shared_.clerk_wake.notify();
+}
+
+void Clerk::stop() {
+  hurry();
   if (thread_.joinable()) thread_.join();
 }
 
@@ -53,7 +58,8 @@ void Clerk::run() {
       topics_due = shared_.clock.mono_ms() + (well ? shared_.settings.times.metadata_ms : kTroubledMs);
     }
     if (now >= ends_due && !stopping_) {
-      ask_ends(rounds++ % kLowEvery == 0);
+      // No answer: the topics are asked as well, which says why.
+      if (!ask_ends(rounds++ % kLowEvery == 0)) topics_due = 0;
       ends_due = shared_.clock.mono_ms() + shared_.settings.times.lag_ms;
     }
     const int64_t next = std::min(topics_due, ends_due) - shared_.clock.mono_ms();
@@ -78,6 +84,7 @@ bool Clerk::ask_topics() {
     trouble_ = std::move(facts).error();
     return false;
   }
+  last_answer_ms_ = shared_.clock.mono_ms();
   bool well = true;
   for (const auto& [name, fact] : *facts) {
     std::string state = fact.error.text;
@@ -145,9 +152,9 @@ void Clerk::publish_destinations(const std::map<std::string, TopicFacts>& facts)
   shared_.destinations.publish(std::move(limits));
 }
 
-void Clerk::ask_ends(bool low_too) {
+bool Clerk::ask_ends(bool low_too) {
   const std::vector<PartitionTable::StatePointer> states = shared_.partitions.all();
-  if (states.empty()) return;
+  if (states.empty()) return true;
   const int timeout = static_cast<int>(shared_.settings.times.admin_request_ms);
   for (const int64_t at : {OffsetQuestion::kLatest, OffsetQuestion::kEarliest}) {
     // A partition that was just assigned has no low mark yet.
@@ -156,13 +163,15 @@ void Clerk::ask_ends(bool low_too) {
       if (at == OffsetQuestion::kLatest || low_too || state->low < 0) questions[state->partition] = OffsetQuestion{at};
     }
     const KafkaResult<std::map<TopicPartition, OffsetAnswer>> answers = shared_.admin->offsets(questions, timeout);
-    if (!answers) return;
+    if (!answers) return false;
+    last_answer_ms_ = shared_.clock.mono_ms();
     for (const auto& state : states) {
       const auto found = answers->find(state->partition);
       if (found == answers->end() || !found->second.error.ok()) continue;
       (at == OffsetQuestion::kLatest ? state->end : state->low) = found->second.offset;
     }
   }
+  return true;
 }
 
 }  // namespace millrace

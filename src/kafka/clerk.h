@@ -20,10 +20,15 @@ class Clerk {
 
   void start();
   void stop();
+  // Makes stop() short: what is being asked is given up.
+  void hurry();
 
   // Of the source topics; empty until the brokers have been asked with success.
   [[nodiscard]] std::map<std::string, TopicFacts> sources() const;
   [[nodiscard]] int64_t partitions_of_sources() const;
+
+  // mono_ms of the last answer of a broker; 0: none yet.
+  [[nodiscard]] int64_t last_answer_ms() const { return last_answer_ms_; }
 
   // Why the brokers do not answer; Ok when they do.
   [[nodiscard]] KafkaError trouble() const;
@@ -32,13 +37,14 @@ class Clerk {
   void run();
   bool ask_topics();
   void publish_destinations(const std::map<std::string, TopicFacts>& facts);
-  void ask_ends(bool low_too);
+  bool ask_ends(bool low_too);
 
   EdgeShared& shared_;
   mutable Mutex mutex_;
   std::map<std::string, TopicFacts> sources_ GUARDED_BY(mutex_);
   KafkaError trouble_ GUARDED_BY(mutex_);
   std::map<std::string, std::string> said_;  // the state of each topic that was last logged; the thread's own
+  std::atomic<int64_t> last_answer_ms_{0};
   std::atomic<bool> stopping_{false};
   Thread thread_;
 };

@@ -131,6 +131,7 @@ EdgeSnapshot Edge::snapshot() const {
 EdgeStop Edge::stop(int64_t deadline_ms) {
   const Deadline deadline(impl_->shared_.clock, deadline_ms);
   EdgeStop stop;
+  impl_->clerk_.hurry();
   const bool free = impl_->shared_.reaper.drain(std::max<int64_t>(deadline.left_ms() / 2, 1));
   if (!free) stop.what = "a discarded producer is not destroyed yet; its batch stays in memory";
   const bool left = impl_->group_.stop(deadline.left_ms(), free);

@@ -24,6 +24,8 @@ void Group::turn() {
   step();
   if (doing_ == Doing::nothing) look_for_losses();
   judge_refusal();
+  forget_old_complaint();
+  look_at_growth();
 }
 
 void Group::serve_consumer(int wait_ms) {

@@ -85,7 +85,9 @@ class Group {
                                              int port, const char* state, void* opaque);
   void complain(const KafkaError& error);
   void clear_complaint();
+  void forget_old_complaint();
   void judge_refusal();
+  void look_at_growth();
   void set_state(GroupState state);
 
   // group.cc
@@ -118,7 +120,7 @@ class Group {
   // The group thread's own.
   std::deque<Event> events_;
   Doing doing_ = Doing::nothing;
-  After after_ = After::unassign;
+  After after_ = After::rebalance;
   bool local_ = false;  // what is being resolved is our own doing, not a rebalance
   bool lost_ = false;
   uint64_t question_ = 0;
@@ -131,6 +133,9 @@ class Group {
   uint64_t failures_seen_ = 0;
   int64_t refused_since_ms_ = -1;
   KafkaError complaint_;
+  int64_t complained_ms_ = 0;
+  FetchLimits limits_;
+  bool outgrown_ = false;
   bool closing_ = false;
 
   std::atomic<uint64_t> failures_{0};  // partitions that can be read no further; counted by their queues

@@ -17,6 +17,8 @@ namespace millrace {
 namespace {
 
 constexpr int64_t kRefusedMs = 30'000;
+constexpr int64_t kSilenceOverMs = 1'000;
+constexpr int64_t kComplaintOverMs = 15'000;
 constexpr int64_t kSetupPauseMs = 50;
 constexpr int64_t kFenceMs = 5'000;
 
@@ -149,6 +151,7 @@ bool Group::make_consumer() {
     shared_.failure.set(std::move(limits).error());
     return false;
   }
+  limits_ = *limits;
   Result<ConfHandle> conf = consumer_conf(shared_.settings, *limits);
   if (!conf) {
     shared_.failure.set(std::move(conf).error());
@@ -268,6 +271,7 @@ void Group::complain(const KafkaError& error) {
   if (error.code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && is_authentication(complaint_.code)) return;
   const bool news = complaint_.code != error.code;
   complaint_ = error;
+  complained_ms_ = shared_.clock.mono_ms();
   if (is_refusal(error.code) && refused_since_ms_ < 0) refused_since_ms_ = shared_.clock.mono_ms();
   if (!is_refusal(error.code) && !is_silence(error.code)) refused_since_ms_ = -1;
   if (news) log_warn("group", "{} ({})", error.text, rd_kafka_err2name(error.code));
@@ -281,6 +285,30 @@ void Group::clear_complaint() {
   refused_since_ms_ = -1;
   MutexLock lock(mutex_);
   view_.trouble.clear();
+}
+
+// librdkafka says when something is amiss, not when it is over. Silence is over when brokers answer again; the rest,
+// when it has not been said again for a while.
+void Group::forget_old_complaint() {
+  if (complaint_.ok() || complaint_.fatal) return;
+  const int64_t over_ms = complained_ms_ + (is_silence(complaint_.code) ? kSilenceOverMs : kComplaintOverMs);
+  if (clerk_.last_answer_ms() > over_ms) {
+    log_info("group", "well again");
+    clear_complaint();
+  }
+}
+
+// librdkafka's limits are for each partition, and fixed when the consumer is made.
+void Group::look_at_growth() {
+  const int64_t partitions = clerk_.partitions_of_sources();
+  const bool outgrown = partitions * limits_.partition_bytes > shared_.settings.prefetch_bytes;
+  if (outgrown && !outgrown_) {
+    log_warn("memory",
+             "the sources have grown to {} partitions; what is fetched ahead may take more than its share of memory. A "
+             "restart divides it anew",
+             partitions);
+  }
+  outgrown_ = outgrown;
 }
 
 // A refusal that lasts from the start is a matter of the set-up, not a state that heals.
