@@ -1,8 +1,9 @@
 // Limits at load and while an expression runs.
 #include <string>
 
-#include "support/catch.h"  // after base/check.h: both have a CHECK
 #include "support/expr_rig.h"
+
+#include "support/catch.h"  // after base/check.h: both have a CHECK
 
 using namespace millrace;
 using namespace millrace::expr;

@@ -5,8 +5,9 @@
 #include <vector>
 
 #include "expr/functions.h"
-#include "support/catch.h"  // after base/check.h: both have a CHECK
 #include "support/expr_rig.h"
+
+#include "support/catch.h"  // after base/check.h: both have a CHECK
 
 using namespace millrace;
 using namespace millrace::expr;

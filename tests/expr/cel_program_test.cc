@@ -5,8 +5,9 @@
 #include "expr/compiled.h"
 #include "expr/decoder.h"
 #include "expr/program.h"
-#include "support/catch.h"  // after base/check.h: both have a CHECK
 #include "support/expr_rig.h"
+
+#include "support/catch.h"  // after base/check.h: both have a CHECK
 
 using namespace millrace;
 using namespace millrace::expr;

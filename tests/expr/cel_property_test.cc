@@ -5,9 +5,10 @@
 
 #include "expr/compiled.h"
 #include "expr/parser.h"
-#include "support/catch.h"  // after base/check.h: both have a CHECK
 #include "support/expr_differential.h"
 #include "support/expr_random.h"
+
+#include "support/catch.h"  // after base/check.h: both have a CHECK
 
 using namespace millrace;
 using namespace millrace::expr;

@@ -2,8 +2,9 @@
 #include <string>
 #include <vector>
 
-#include "support/catch.h"  // after base/check.h: both have a CHECK
 #include "support/expr_rig.h"
+
+#include "support/catch.h"  // after base/check.h: both have a CHECK
 
 using namespace millrace;
 using namespace millrace::expr;
