@@ -76,6 +76,8 @@ class Group {
   bool end_old_workers();
   void subscribe();
   void close();
+  void leave_group();
+  void give_all_back();
   static void on_rebalance(rd_kafka_t* client, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t* list,
                            void* opaque);
   static void on_error(rd_kafka_t* client, int code, const char* reason, void* opaque);

@@ -19,6 +19,8 @@ namespace {
 constexpr int64_t kRefusedMs = 30'000;
 constexpr int64_t kSilenceOverMs = 1'000;
 constexpr int64_t kComplaintOverMs = 15'000;
+constexpr int64_t kLeaveMs = 3'000;
+constexpr int64_t kLeavePollMs = 50;
 constexpr int64_t kSetupPauseMs = 50;
 constexpr int64_t kFenceMs = 5'000;
 
@@ -200,31 +202,44 @@ void Group::close() {
   resolver_->stop();
   events_.clear();
   if (consumer_) {
-    rd_kafka_consumer_close(consumer_.get());
+    leave_group();
+    rd_kafka_t* client = consumer_.release();
+    // With one message held, destroy would block for ever.
     if (free_) {
       shared_.consumer = nullptr;
-      consumer_.reset();
-    } else {
-      // With one message held, destroy would block for ever.
-      static_cast<void>(consumer_.release());
+      rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     }
   }
   set_state(GroupState::closed);
 }
 
-void Group::on_rebalance(rd_kafka_t* client, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t* list,
+// Says good-bye, when there is somebody to hear it: closing waits for brokers, and the group notices by itself, later.
+void Group::leave_group() {
+  const bool silent = is_silence(complaint_.code) || !clerk_.trouble().ok();
+  if (silent) return log_warn("group", "the brokers do not answer; the group is left without a word");
+  const Deadline deadline(shared_.clock, kLeaveMs);
+  QueueHandle queue(rd_kafka_queue_new(consumer_.get()));
+  if (!checked(rd_kafka_consumer_close_queue(consumer_.get(), queue.get()), "closing").ok()) return;
+  while (rd_kafka_consumer_closed(consumer_.get()) == 0) {
+    if (deadline.over()) return log_warn("group", "the brokers did not let us leave the group in time");
+    EventHandle event(rd_kafka_queue_poll(queue.get(), deadline.timeout(kLeavePollMs)));
+    if (event && rd_kafka_event_type(event.get()) == RD_KAFKA_EVENT_REBALANCE) give_all_back();
+  }
+}
+
+void Group::give_all_back() {
+  if (cooperative()) {
+    static_cast<void>(take_error(rd_kafka_incremental_unassign(consumer_.get(), list_of(assigned_).get())));
+  } else {
+    rd_kafka_assign(consumer_.get(), nullptr);
+  }
+  assigned_.clear();
+}
+
+void Group::on_rebalance(rd_kafka_t* /*client*/, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t* list,
                          void* opaque) {
   auto* self = static_cast<Group*>(opaque);
-  if (self->closing_) {
-    const char* protocol = rd_kafka_rebalance_protocol(client);
-    if (protocol != nullptr && std::string_view(protocol) == "COOPERATIVE") {
-      static_cast<void>(take_error(rd_kafka_incremental_unassign(client, list_of(self->assigned_).get())));
-      self->assigned_.clear();
-    } else {
-      rd_kafka_assign(client, nullptr);
-    }
-    return;
-  }
+  if (self->closing_) return self->give_all_back();
   if (code != RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS && code != RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
     self->complain(error_of(code));
     return;

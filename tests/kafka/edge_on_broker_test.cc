@@ -1,5 +1,7 @@
 // The edge on a real broker. Hidden: runs with `kafka_test "[broker]"` and MILLRACE_TEST_BROKERS=host:port in the
 // environment. Every test makes its own topics and groups, so it can run again and again on one broker.
+#include <signal.h>
+
 #include <atomic>
 #include <cstdlib>
 #include <iostream>
@@ -384,6 +386,43 @@ TEST_CASE("A stamp of a generation that is over is refused by the brokers", "[.]
   CHECK(one.broker->abort(3000));
   two.stop();
   one.stop();
+}
+
+// Needs the broker's pid in MILLRACE_TEST_BROKER_PID.
+TEST_CASE("Against a broker that stands still every call ends at its deadline, and so does a stop", "[.][frozen]") {
+  Changer changer;
+  const std::string in = unique("in");
+  const std::string out = unique("out");
+  changer.create(in, 2);
+  changer.create(out, 2);
+  changer.produce(in, 0, 100);
+  Instance one(unique("frozen"), "a", in, out);
+  one.run();
+  REQUIRE(wait_until([&] { return one.owner.count() == 2; }));
+  Batch batch;
+  REQUIRE(wait_until([&] {
+    one.owner.drain(batch.arena, batch.records, batch.held, batch.progress);
+    return batch.records.size() == 100;
+  }));
+  REQUIRE(std::getenv("MILLRACE_TEST_BROKER_PID") != nullptr);
+  const pid_t pid = std::atoi(std::getenv("MILLRACE_TEST_BROKER_PID"));
+  REQUIRE(pid > 1);
+  REQUIRE(one.broker->begin());
+  OutputRecord record;
+  record.value = batch.records[0].value;
+  REQUIRE(one.broker->send(record));
+  kill(pid, SIGSTOP);
+  CHECK(timed("offsets",
+              [&] { CHECK_FALSE(one.broker->send_offsets(batch.progress, one.broker->group_stamp(), 1000)); }) < 3000);
+  CHECK(timed("commit", [&] { CHECK_FALSE(one.broker->commit(1000)); }) < 3000);
+  CHECK(timed("committed", [&] { CHECK_FALSE(one.broker->committed({{in, 0}}, 1000)); }) < 3000);
+  CHECK(timed("rebuild", [&] { CHECK_FALSE(one.broker->rebuild(false, 1000)); }) < 4000);
+  CHECK(timed("rebuild again", [&] { CHECK_FALSE(one.broker->rebuild(false, 1000)); }) < 4000);
+  one.broker->free_later(std::move(batch.held), nullptr);
+  batch.held.clear();
+  batch.clear();
+  CHECK(timed("stop", [&] { one.stop(); }) < 10'000);
+  kill(pid, SIGCONT);
 }
 
 TEST_CASE("What the brokers say to a configuration", "[.][broker]") {

@@ -86,9 +86,7 @@ struct Case {
   Fault fault;
 };
 
-void check_case(const Case& one) {
-  Rig rig;
-  REQUIRE(rig.broker->start(10'000));
+void check_case(Rig& rig, const Case& one) {
   REQUIRE(transaction(*rig.broker).fault == Fault::none);
   rig.cluster.next(one.api_key, one.errors);
   const Ended ended = transaction(*rig.broker);
@@ -106,36 +104,46 @@ void check_case(const Case& one) {
 }  // namespace
 
 TEST_CASE("Brokers that are busy for a moment are waited for") {
+  Rig rig;
+  REQUIRE(rig.broker->start(10'000));
   for (const auto code : {RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS, RD_KAFKA_RESP_ERR_NOT_COORDINATOR,
                           RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS}) {
-    check_case({kAddPartitions, {code}, Fault::none});
-    check_case({kAddOffsets, {code}, Fault::none});
+    check_case(rig, {kAddPartitions, {code}, Fault::none});
+    check_case(rig, {kAddOffsets, {code}, Fault::none});
   }
-  check_case({kProduce, {RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS}, Fault::none});
+  check_case(rig, {kProduce, {RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS}, Fault::none});
 }
 
 TEST_CASE("An end that had to be repeated is not trusted, although librdkafka reports success") {
-  check_case({kEndTxn, {RD_KAFKA_RESP_ERR_NOT_COORDINATOR}, Fault::unknown_outcome});
-  check_case({kEndTxn, {RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS}, Fault::unknown_outcome});
-  check_case({kEndTxn, {RD_KAFKA_RESP_ERR__TRANSPORT}, Fault::unknown_outcome});
+  Rig rig;
+  REQUIRE(rig.broker->start(10'000));
+  check_case(rig, {kEndTxn, {RD_KAFKA_RESP_ERR_NOT_COORDINATOR}, Fault::unknown_outcome});
+  check_case(rig, {kEndTxn, {RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS}, Fault::unknown_outcome});
+  check_case(rig, {kEndTxn, {RD_KAFKA_RESP_ERR__TRANSPORT}, Fault::unknown_outcome});
 }
 
 TEST_CASE("A request without an answer is not trusted, although librdkafka reports success") {
-  check_case({kTxnOffsetCommit, {RD_KAFKA_RESP_ERR__TRANSPORT}, Fault::unknown_outcome});
-  check_case({kAddOffsets, {RD_KAFKA_RESP_ERR__TRANSPORT}, Fault::unknown_outcome});
-  check_case({kProduce, {RD_KAFKA_RESP_ERR__TRANSPORT}, Fault::unknown_outcome});
+  Rig rig;
+  REQUIRE(rig.broker->start(10'000));
+  check_case(rig, {kTxnOffsetCommit, {RD_KAFKA_RESP_ERR__TRANSPORT}, Fault::unknown_outcome});
+  check_case(rig, {kAddOffsets, {RD_KAFKA_RESP_ERR__TRANSPORT}, Fault::unknown_outcome});
+  check_case(rig, {kProduce, {RD_KAFKA_RESP_ERR__TRANSPORT}, Fault::unknown_outcome});
 }
 
 TEST_CASE("Rights and missing topics are told apart") {
-  check_case({kAddPartitions, {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED}, Fault::destination});
-  check_case({kAddOffsets, {RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED}, Fault::authorization});
-  check_case({kProduce, {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED}, Fault::destination});
+  Rig rig;
+  REQUIRE(rig.broker->start(10'000));
+  check_case(rig, {kAddPartitions, {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED}, Fault::destination});
+  check_case(rig, {kAddOffsets, {RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED}, Fault::authorization});
+  check_case(rig, {kProduce, {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED}, Fault::destination});
 }
 
 TEST_CASE("The group that moved on is told from everything else") {
+  Rig rig;
+  REQUIRE(rig.broker->start(10'000));
   for (const auto code : {RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID,
                           RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID}) {
-    check_case({kTxnOffsetCommit, {code}, Fault::generation});
+    check_case(rig, {kTxnOffsetCommit, {code}, Fault::generation});
   }
 }
 
@@ -160,18 +168,22 @@ TEST_CASE("A refused record is named by the isolating producer") {
 }
 
 TEST_CASE("A fenced or broken producer is replaced") {
-  check_case({kProduce, {RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH}, Fault::fenced});
-  check_case({kAddPartitions, {RD_KAFKA_RESP_ERR_PRODUCER_FENCED}, Fault::fenced});
-  check_case({kTxnOffsetCommit, {RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH}, Fault::fenced});
-  check_case({kProduce, {RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER}, Fault::other});
-  check_case({kAddPartitions, {RD_KAFKA_RESP_ERR_INVALID_TXN_STATE}, Fault::other});
-  check_case({kAddPartitions, {RD_KAFKA_RESP_ERR_INVALID_PRODUCER_ID_MAPPING}, Fault::other});
+  Rig rig;
+  REQUIRE(rig.broker->start(10'000));
+  check_case(rig, {kProduce, {RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH}, Fault::fenced});
+  check_case(rig, {kAddPartitions, {RD_KAFKA_RESP_ERR_PRODUCER_FENCED}, Fault::fenced});
+  check_case(rig, {kTxnOffsetCommit, {RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH}, Fault::fenced});
+  check_case(rig, {kProduce, {RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER}, Fault::other});
+  check_case(rig, {kAddPartitions, {RD_KAFKA_RESP_ERR_INVALID_TXN_STATE}, Fault::other});
+  check_case(rig, {kAddPartitions, {RD_KAFKA_RESP_ERR_INVALID_PRODUCER_ID_MAPPING}, Fault::other});
 }
 
 TEST_CASE("Errors of the end leave the outcome unknown, except that we were fenced") {
-  check_case({kEndTxn, {RD_KAFKA_RESP_ERR_INVALID_PRODUCER_ID_MAPPING}, Fault::unknown_outcome});
-  check_case({kEndTxn, {RD_KAFKA_RESP_ERR_INVALID_TXN_STATE}, Fault::unknown_outcome});
-  check_case({kEndTxn, {RD_KAFKA_RESP_ERR_PRODUCER_FENCED}, Fault::fenced});
+  Rig rig;
+  REQUIRE(rig.broker->start(10'000));
+  check_case(rig, {kEndTxn, {RD_KAFKA_RESP_ERR_INVALID_PRODUCER_ID_MAPPING}, Fault::unknown_outcome});
+  check_case(rig, {kEndTxn, {RD_KAFKA_RESP_ERR_INVALID_TXN_STATE}, Fault::unknown_outcome});
+  check_case(rig, {kEndTxn, {RD_KAFKA_RESP_ERR_PRODUCER_FENCED}, Fault::fenced});
 }
 
 TEST_CASE("Each recovery takes the next id of the ring, and a restart goes on with it") {
