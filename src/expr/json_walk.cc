@@ -77,8 +77,8 @@ inline bool literal_ok(const char* text, uint32_t last, uint32_t begin, uint32_t
   if (first >= 'a') {
     // No branch for each word: which of them comes is not to be foreseen.
     const uint32_t word = length >= 4 ? load4(token) : 0;
-    const bool four_long = (word == four('t', 'r', 'u', 'e')) | (word == four('n', 'u', 'l', 'l'));
-    return four_long ? length == 4 : word == four('f', 'a', 'l', 's') && length == 5 && token[4] == 'e';
+    const int four_long = int{word == four('t', 'r', 'u', 'e')} | int{word == four('n', 'u', 'l', 'l')};
+    return four_long != 0 ? length == 4 : word == four('f', 'a', 'l', 's') && length == 5 && token[4] == 'e';
   }
   return (length == 1 && first == '0') || is_json_number({token, length});
 }

@@ -153,7 +153,7 @@ class Value {
   }
 
   Kind kind_;
-  uint8_t unused_ = 0;
+  [[maybe_unused]] uint8_t unused_ = 0;
   uint16_t tag_ = 0;
   uint32_t size_ = 0;
   union {
