@@ -173,7 +173,7 @@ Built Builder::member(const FieldPath& path, size_t first_optional, bool test) {
     return built;
   }
   for (size_t count = 0; count < path.size(); ++count) {
-    where.way.push_back(slot(FieldPath(path.begin(), path.begin() + static_cast<std::ptrdiff_t>(count))));
+    where.way.push_back(plan_.slot_for_kind({path.begin(), path.begin() + static_cast<std::ptrdiff_t>(count)}));
   }
   where.first_optional = first_optional;
   built.cost = 1 + static_cast<double>(path.size());

@@ -5,6 +5,12 @@
 namespace millrace::expr {
 
 uint16_t FieldPlan::slot(const FieldPath& path) {
+  const uint16_t index = slot_for_kind(path);
+  wanted_[index].whole = true;
+  return index;
+}
+
+uint16_t FieldPlan::slot_for_kind(const FieldPath& path) {
   const uint16_t index = slot_unread(path);
   wanted_[index].read = true;
   return index;
@@ -15,7 +21,7 @@ uint16_t FieldPlan::slot_unread(const FieldPath& path) {
     if (wanted_[i].path == path) return static_cast<uint16_t>(i);
   }
   CHECK(wanted_.size() < UINT16_MAX);
-  wanted_.push_back({path, false, false});
+  wanted_.push_back({path, false, false, false});
   return static_cast<uint16_t>(wanted_.size() - 1);
 }
 

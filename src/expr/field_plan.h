@@ -18,6 +18,9 @@ class FieldPlan {
   // The slot of this path, made when it is new. Slots count from 0.
   uint16_t slot(const FieldPath& path);
 
+  // The same for an expression that only asks what sort of thing stands there (is it there, is it an object).
+  uint16_t slot_for_kind(const FieldPath& path);
+
   // Marks a path whose place in the text is needed too, because a stage writes or removes it: the decoder then fills
   // `DecodedRecord::spans` for it and for each object on the way to it.
   uint16_t slot_with_span(const FieldPath& path);
@@ -27,7 +30,8 @@ class FieldPlan {
 
   struct Wanted {
     FieldPath path;
-    bool read = false;  // an expression reads its value; otherwise only its place is wanted
+    bool read = false;   // an expression reads its value; otherwise only its place is wanted
+    bool whole = false;  // and not only its kind: a change anywhere inside of it matters
     bool span = false;
   };
   [[nodiscard]] const std::vector<Wanted>& wanted() const { return wanted_; }

@@ -43,8 +43,10 @@ ValueEditor::ValueEditor(const expr::FieldPlan& plan) : slots_(plan.size()) {
       const bool above = inside(own.path, other.path);
       if (!above && !inside(other.path, own.path)) continue;
       slots_[i].related.push_back(static_cast<uint16_t>(k));
-      slots_[i].read_again = slots_[i].read_again || other.read;
-      if (above && !other.path.empty()) slots_[i].ancestors.push_back(static_cast<uint16_t>(k));
+      slots_[i].read_again = slots_[i].read_again || (above ? other.whole : other.read);
+      if (!above || other.path.empty()) continue;
+      slots_[i].ancestors.push_back(static_cast<uint16_t>(k));
+      if (other.read) slots_[i].kinds.push_back(static_cast<uint16_t>(k));
     }
     std::sort(slots_[i].ancestors.begin(), slots_[i].ancestors.end(),
               [&plan](uint16_t a, uint16_t b) { return plan.wanted()[a].path.size() < plan.wanted()[b].path.size(); });
@@ -102,6 +104,12 @@ int32_t ValueEditor::blocked(const Item& item, uint16_t slot) const {
   return -1;
 }
 
+bool ValueEditor::changes_a_kind(const Item& item, const ValueChange& change) const {
+  if (change.remove) return false;
+  const auto& kinds = slots_[change.slot].kinds;
+  return std::any_of(kinds.begin(), kinds.end(), [&](uint16_t k) { return !item.decoded->spans[k].present(); });
+}
+
 ValueEditor::Outcome ValueEditor::write_and_read(const Item& item, StageContext& context) const {
   const expr::EncodeResult written = context.encoder->encode(*item.decoded, item.edits, context.arena);
   if (written.reason != RejectReason::none) return rejected(written.reason, written.detail, context);
@@ -136,7 +144,7 @@ ValueEditor::Outcome ValueEditor::apply(const Item& item, std::span<const ValueC
     if (change.remove && (block >= 0 || !present(item, change.slot))) continue;
     changed_any = true;
     read = read || slot.read;
-    read_again = read_again || slot.read_again;
+    read_again = read_again || slot.read_again || changes_a_kind(item, change);
     const expr::Edit edit{change.slot, change.remove, change.json};
     const auto end = edits.begin() + static_cast<std::ptrdiff_t>(count);
     const auto same = std::find_if(edits.begin(), end, [&](const expr::Edit& e) { return e.slot == change.slot; });

@@ -55,13 +55,16 @@ class ValueEditor {
     std::vector<uint16_t> related;    // ancestors and descendants
     std::string name;                 // for messages: value.user.tier
     bool read = false;
-    bool read_again = false;  // a related path is read by an expression
+    bool read_again = false;  // something inside is read by an expression, or something around it as a whole
+    // Objects around it of which an expression reads the kind: that changes only when they are made.
+    std::vector<uint16_t> kinds;
   };
 
   [[nodiscard]] bool related(uint16_t a, uint16_t b) const;
   [[nodiscard]] const expr::Edit* pending(const Item& item, uint16_t slot) const;
   // Whether the objects on the way are objects or missing; -1: they are; else the slot that is none.
   [[nodiscard]] int32_t blocked(const Item& item, uint16_t slot) const;
+  [[nodiscard]] bool changes_a_kind(const Item& item, const ValueChange& change) const;
   Outcome write_and_read(const Item& item, StageContext& context) const;
 
   std::vector<Slot> slots_;
