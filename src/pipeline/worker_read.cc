@@ -72,17 +72,35 @@ void Worker::take_mail() {
 }
 
 void Worker::take_assigned(std::vector<std::unique_ptr<Partition>> partitions) {
-  for (auto& partition : partitions) {
-    CHECK_MSG(find(partition->name()) == nullptr, "assigned twice: " + partition->name().text());
+  for (auto& partition : partitions) arriving_.push_back(std::move(partition));
+  admit();
+}
+
+void Worker::admit() {
+  std::vector<std::unique_ptr<Partition>> waiting;
+  for (auto& partition : arriving_) {
+    if (const Partition* before = find(partition->name())) {
+      CHECK_MSG(before->revoked, "assigned twice: " + partition->name().text());
+      waiting.push_back(std::move(partition));
+      continue;
+    }
     partition->assigned.queue->notify(wake_.fd());
     partition->ready = true;  // it may have records from before the notification
     ready_.push_back(partition.get());
     partitions_.push_back(std::move(partition));
   }
+  arriving_ = std::move(waiting);
 }
 
 void Worker::take_revoked(const Mail& mail) {
   for (const TopicPartition& name : mail.revoked) {
+    const auto same = [&name](const std::unique_ptr<Partition>& partition) { return partition->name() == name; };
+    if (const auto arriving = std::find_if(arriving_.begin(), arriving_.end(), same); arriving != arriving_.end()) {
+      arriving_.erase(arriving);
+      const MutexLock lock(mail_mutex_);
+      held_.erase(held_.find(name));
+      continue;
+    }
     Partition* partition = find(name);
     if (partition == nullptr) continue;
     partition->revoked = true;
@@ -105,8 +123,11 @@ void Worker::remove_released() {
   };
   partitions_.erase(std::remove_if(partitions_.begin(), partitions_.end(), done), partitions_.end());
   if (released.empty()) return;
-  const MutexLock lock(mail_mutex_);
-  for (const auto& name : released) held_.erase(held_.find(name));
+  {
+    const MutexLock lock(mail_mutex_);
+    for (const auto& name : released) held_.erase(held_.find(name));
+  }
+  admit();
 }
 
 Worker::Partition* Worker::find(const TopicPartition& name) {

@@ -55,8 +55,12 @@ void Rig::revoke(const std::string& topic, int32_t partition) {
   engine->revoked({{topic, partition}}, false);
 }
 
-void Rig::lose(const std::string& topic, int32_t partition) {
+void Rig::raise(const std::string& topic, int32_t partition) {
   ownership_[{topic, partition}]->epoch.fetch_add(1);
+}
+
+void Rig::lose(const std::string& topic, int32_t partition) {
+  raise(topic, partition);
   engine->revoked({{topic, partition}}, true);
 }
 

@@ -24,6 +24,7 @@ class Rig {
   // Assigns partitions to it; the committed offset is what the cluster has, or 0, which is then committed.
   FakeQueue& assign(const std::string& topic, int32_t partition, uint16_t source = 0);
   void revoke(const std::string& topic, int32_t partition);
+  void raise(const std::string& topic, int32_t partition);  // the ownership's epoch
   void lose(const std::string& topic, int32_t partition);
   [[nodiscard]] bool released(const std::string& topic, int32_t partition);
 

@@ -145,6 +145,27 @@ TEST_CASE("a revoked partition that the batch does not hold goes back at once, a
   CHECK(rig.released("in", 0));
 }
 
+TEST_CASE("a partition that comes back while its old batch is stuck waits for that") {
+  Rig rig(identity_graph());
+  fill(rig.assign("in", 0), 3);
+  rig.run_ms(20);
+  rig.broker().plan(Call::commit, Fault::unknown_outcome);
+  rig.broker().plan(Call::rebuild, Fault::other, false, 5);
+  rig.run_ms(300);
+  CHECK(rig.status().state == WorkerState::blocked);
+  rig.revoke("in", 0);
+  rig.turn();
+  CHECK_FALSE(rig.released("in", 0));
+  rig.raise("in", 0);  // the limit of the revocation is over
+  auto& again = rig.assign("in", 0);
+  again.add("r0 again");
+  rig.run_ms(20'000);
+  CHECK(rig.cluster.values(0) == std::vector<std::string>{"r0 again"});
+  rig.revoke("in", 0);
+  rig.turn();
+  CHECK(rig.released("in", 0));
+}
+
 TEST_CASE("a partition that cannot be read is left alone; the others go on") {
   Rig rig(identity_graph());
   auto& broken = rig.assign("in", 0);

@@ -1,0 +1,157 @@
+// SimCluster: what brokers do, as far as exactly once hangs on it. Transactions of version 1 (the epoch stays the same
+// from one transaction to the next, so a late request can end or feed the wrong one), the last stable offset, a group
+// with generations, fencing; and a network that loses, repeats and delays requests by a seeded dice.
+//
+// One thread. Every decision comes from `random`, so a seed is a run.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "record/progress.h"
+
+namespace millrace::sim {
+
+// Bugs that can be planted, and the kind of brokers.
+struct SimOptions {
+  bool outcome_rule = true;            // the edge distrusts a transaction with a lost answer
+  bool require_stable = true;          // committed offsets wait for open transactions
+  bool send_generation = true;         // offsets are sent with the group's generation
+  bool audit = true;                   // of the product
+  bool old_group_coordinator = false;  // below 4.0: a refused TxnOffsetCommit takes back an accepted one
+  int ring = 4;                        // transactional ids a worker
+  bool trace = false;
+};
+
+enum class Code : uint8_t {
+  ok,
+  no_answer,  // what the client sees of a lost or late request, and of an outage
+  fenced,     // the epoch is not the latest
+  invalid_txn_state,
+  out_of_order,
+  illegal_generation,
+  unstable,
+};
+std::string_view to_string(Code code);
+
+struct ProducerId {
+  int64_t id = -1;
+  int32_t epoch = -1;
+};
+
+struct SimRecord {
+  std::string value;
+  std::string reason;  // millrace.reason, of a dead letter
+};
+
+// Thrown from within a call: the process that made it is killed right there.
+struct Killed {};
+
+// A partition of a destination.
+using OutputPartition = std::pair<uint16_t, int32_t>;
+
+class SimCluster {
+ public:
+  SimCluster(uint64_t seed, const SimOptions& options, ManualClock& clock);
+
+  // The network. Runs `request` now, or not, or later, or twice; `no_answer` says that the client has to ask again.
+  Code call(std::string_view name, const std::function<Code()>& request);
+  void set_faults(double rate, double kill_rate) {
+    fault_rate_ = rate;
+    kill_rate_ = kill_rate;
+  }
+  void set_outage(bool down) { down_ = down; }
+  [[nodiscard]] bool down() const { return down_; }
+  // Late requests arrive, transactions that are open too long are ended.
+  void tick();
+
+  // Requests.
+  Code init_producer(const std::string& transactional_id, ProducerId& result);
+  Code add_partition(const ProducerId& producer, OutputPartition partition);
+  Code produce(const ProducerId& producer, OutputPartition partition, int64_t first_sequence,
+               const std::vector<SimRecord>& records);
+  Code add_offsets(const ProducerId& producer);
+  Code commit_offsets(const ProducerId& producer, const Progress& progress, int32_t generation,
+                      const std::string& member);
+  Code end_transaction(const ProducerId& producer, bool commit);
+  Code fetch_offsets(const std::vector<TopicPartition>& partitions, Progress& result);
+
+  // The group, as the world changes it.
+  void set_group(int32_t generation, std::set<std::string> members);
+  [[nodiscard]] int32_t generation() const { return generation_; }
+  // Without an answer to wait for: for the start of a partition and for the checker.
+  [[nodiscard]] const Progress& offsets() const { return committed_; }
+  [[nodiscard]] bool stable(const TopicPartition& partition) const;
+  void commit_start(const TopicPartition& partition, int64_t offset) { committed_.emplace(partition, offset); }
+
+  // What a reader with read_committed gets once everything is ended.
+  [[nodiscard]] std::vector<SimRecord> visible(OutputPartition partition) const;
+  [[nodiscard]] bool any_open() const;
+  [[nodiscard]] std::set<OutputPartition> partitions() const;
+
+  [[nodiscard]] double dice() { return std::uniform_real_distribution<double>(0, 1)(random_); }
+  [[nodiscard]] int64_t number(int64_t from, int64_t to) {
+    return std::uniform_int_distribution<int64_t>(from, to)(random_);
+  }
+  void trace(const std::string& text) const;
+  // The state directory of a worker: which of its ids was in use last; -1: none.
+  [[nodiscard]] int& slot_in_use(const std::string& transactional_id) {
+    return slots_.emplace(transactional_id, -1).first->second;
+  }
+  [[nodiscard]] const SimOptions& options() const { return options_; }
+  [[nodiscard]] ManualClock& clock() { return clock_; }
+
+ private:
+  enum class State : uint8_t { empty, ongoing, committed, aborted };
+  struct Transaction {
+    std::string transactional_id;
+    int32_t epoch = 0;
+    State state = State::empty;
+    int64_t since_ms = 0;
+    std::set<OutputPartition> partitions;
+    bool offsets = false;
+  };
+  struct Entry {
+    SimRecord record;
+    int64_t producer = -1;
+    State state = State::ongoing;
+  };
+  struct Sequence {
+    int32_t epoch = -1;
+    int64_t next = 0;
+  };
+  struct Late {
+    int64_t due_ms = 0;
+    std::string name;
+    std::function<Code()> request;
+  };
+
+  Transaction* find(const ProducerId& producer, Code& code);
+  void begin(Transaction& transaction);
+  void finish(int64_t producer, Transaction& transaction, bool commit);
+
+  const SimOptions options_;
+  ManualClock& clock_;
+  std::mt19937_64 random_;
+  double fault_rate_ = 0;
+  double kill_rate_ = 0;
+  bool down_ = false;
+  std::vector<Late> late_;
+  std::map<std::string, int> slots_;
+  std::map<std::string, int64_t> ids_;           // transactional id -> producer id
+  std::map<int64_t, Transaction> transactions_;  // by producer id
+  std::map<OutputPartition, std::vector<Entry>> logs_;
+  std::map<std::pair<OutputPartition, int64_t>, Sequence> sequences_;
+  Progress committed_;
+  std::map<int64_t, Progress> pending_offsets_;  // by producer id
+  int32_t generation_ = 0;
+  std::set<std::string> members_;
+};
+
+}  // namespace millrace::sim

@@ -1,0 +1,249 @@
+#include "sim/sim_world.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "support/test_graph.h"
+
+namespace millrace::sim {
+
+namespace {
+
+constexpr int64_t kTroubleMs = 20'000;
+constexpr int64_t kCalmMs = 200'000;
+
+// Every fifth record is rejected by the stage.
+bool rejected(int64_t offset) {
+  return offset % 5 == 3;
+}
+
+}  // namespace
+
+SimWorld::SimWorld(uint64_t seed, const SimOptions& options)
+    : options_(options), cluster_(seed, options, clock_), instances_(kInstances) {
+  test::SpecBuilder builder("sim");
+  builder.source("in", {"in"})
+      .stage("check", "in", "reject_if", "bad")
+      .destination("out", "check", "out")
+      .dead_letters("dead");
+  graph_ = builder.build();
+  CHECK_MSG(graph_ != nullptr, builder.errors);
+  fault_rate_ = cluster_.dice() * 0.12;
+  kill_rate_ = cluster_.dice() < 0.3 ? 0 : 0.001;
+  make_source();
+  for (int i = 0; i < kInstances; ++i) {
+    instances_[static_cast<size_t>(i)].id = i;
+    start(instances_[static_cast<size_t>(i)]);
+  }
+}
+
+SimWorld::~SimWorld() = default;
+
+void SimWorld::make_source() {
+  for (int32_t partition = 0; partition < kPartitions; ++partition) {
+    SourceLog log;
+    const int64_t length = cluster_.number(60, 200);
+    for (int64_t offset = 0; offset < length; ++offset) {
+      if (cluster_.dice() < 0.05) {
+        log.emplace_back();
+        continue;
+      }
+      log.push_back(fmt::format("{}:{}{}", partition, offset, rejected(offset) ? " bad" : ""));
+      ++report_.records;
+    }
+    source_.push_back(std::move(log));
+    written_.push_back(static_cast<size_t>(cluster_.number(0, 20)));
+    cluster_.commit_start({"in", partition}, 0);
+    owner_[partition] = -1;
+  }
+}
+
+void SimWorld::start(Instance& instance) {
+  instance.member = fmt::format("member-{}-{}", instance.id, report_.kills);
+  instance.stamp = {-1, "", nullptr};
+  instance.joined = false;
+  instance.out = false;
+  instance.next_stamp.reset();
+  instance.frozen_until_ms = 0;
+  EngineOptions options;
+  options.workers = kWorkers;
+  options.interval_ms = 100;
+  options.max_records = 30;
+  options.offsets_only_ms = 500;
+  options.audit = options_.audit;
+  instance.engine = std::make_unique<Engine>(
+      *graph_, options,
+      [this, &instance](int worker) {
+        return std::make_unique<SimBroker>(cluster_, fmt::format("i{}-w{}", instance.id, worker), instance.stamp,
+                                           graph_->topics().size());
+      },
+      clock_);
+  say(fmt::format("instance {} starts as {}", instance.id, instance.member));
+}
+
+void SimWorld::note_engine(const Instance& instance) {
+  const EngineTotals totals = instance.engine->snapshot().totals;
+  for (const uint64_t count : totals.recoveries) report_.recoveries += count;
+  if (totals.sheets_open > 0 && failure_.empty()) failure_ = "a balance sheet did not close";
+}
+
+void SimWorld::kill(Instance& instance, const char* why) {
+  say(fmt::format("instance {} {}", instance.id, why));
+  ++report_.kills;
+  note_engine(instance);
+  instance.engine.reset();
+  instance.ownership.clear();
+  instance.joined = false;
+  instance.starts_ms = now_ms() + cluster_.number(0, 4000);
+  rebalance_wanted_ = true;
+}
+
+bool SimWorld::frozen(const Instance& instance) const {
+  return now_ms() < instance.frozen_until_ms;
+}
+
+void SimWorld::make_trouble() {
+  if (calm_) return;
+  for (auto& count : written_) count += cluster_.dice() < 0.08 ? static_cast<size_t>(cluster_.number(0, 8)) : 0;
+  if (now_ms() >= outage_until_ms_) {
+    cluster_.set_outage(false);
+    if (cluster_.dice() < 0.002) {
+      outage_until_ms_ = now_ms() + cluster_.number(100, 15'000);
+      cluster_.set_outage(true);
+      say("the brokers are away");
+    }
+  }
+  Instance& instance = instances_[static_cast<size_t>(cluster_.number(0, kInstances - 1))];
+  if (instance.engine == nullptr || frozen(instance)) return;
+  const double dice = cluster_.dice();
+  if (dice < 0.002) {
+    kill(instance, "is killed");
+  } else if (dice < 0.008) {
+    instance.frozen_from_ms = now_ms();
+    instance.frozen_until_ms = now_ms() + cluster_.number(50, 6000);
+    say(fmt::format("instance {} stands still until {}", instance.id, instance.frozen_until_ms));
+  } else if (dice < 0.016) {
+    rebalance_wanted_ = true;
+  }
+}
+
+void SimWorld::turn_instances() {
+  int64_t wait_ms = 20;
+  // In an order of the dice's, each worker with its own luck.
+  const auto first = static_cast<size_t>(cluster_.number(0, kInstances * kWorkers - 1));
+  for (size_t i = 0; i < kInstances * kWorkers; ++i) {
+    const size_t turn = (first + i) % (kInstances * kWorkers);
+    Instance& instance = instances_[turn / kWorkers];
+    if (instance.engine == nullptr || frozen(instance) || cluster_.dice() < 0.2) continue;
+    Worker& worker = instance.engine->worker(turn % kWorkers);
+    if (worker.ended()) continue;
+    try {
+      wait_ms = std::min(wait_ms, worker.step(true));
+    } catch (const Killed&) {
+      kill(instance, "is killed in a call");
+    }
+  }
+  clock_.advance_ms(std::max<int64_t>(1, wait_ms));
+}
+
+void SimWorld::check_ends() {
+  for (Instance& instance : instances_) {
+    if (instance.engine == nullptr) {
+      if (now_ms() >= instance.starts_ms) start(instance);
+      continue;
+    }
+    const auto end = instance.engine->end();
+    if (!end) continue;
+    // An echo of an own request may fence a producer: a restart is in order. Anything else is not.
+    if (end->code != ExitCode::fenced && failure_.empty()) {
+      failure_ = fmt::format("instance {} ended with {}: {}", instance.id, static_cast<int>(end->code), end->what);
+    }
+    ++report_.ends;
+    kill(instance, "has ended");
+  }
+}
+
+bool SimWorld::all_committed() {
+  for (int32_t partition = 0; partition < kPartitions; ++partition) {
+    const auto found = cluster_.offsets().find({"in", partition});
+    if (found->second != static_cast<int64_t>(source_[static_cast<size_t>(partition)].size())) return false;
+  }
+  return !cluster_.any_open();
+}
+
+SimReport SimWorld::run() {
+  cluster_.set_faults(fault_rate_, kill_rate_);
+  while (failure_.empty()) {
+    if (!calm_ && now_ms() > kTroubleMs) {
+      say("calm");
+      calm_ = true;
+      rebalance_wanted_ = true;
+      cluster_.set_faults(0, 0);
+      cluster_.set_outage(false);
+      for (size_t i = 0; i < written_.size(); ++i) written_[i] = source_[i].size();
+      for (Instance& instance : instances_) instance.frozen_until_ms = 0;
+    }
+    if (calm_ && all_committed()) break;
+    if (now_ms() > kTroubleMs + kCalmMs) {
+      failure_ = "no end: not everything is committed after a long calm";
+      break;
+    }
+    make_trouble();
+    cluster_.tick();
+    check_ends();
+    turn_group();
+    turn_instances();
+  }
+  // What is still under way in the network arrives, and changes nothing any more.
+  clock_.advance_ms(10'000);
+  cluster_.tick();
+  for (const Instance& instance : instances_) {
+    if (instance.engine != nullptr) note_engine(instance);
+  }
+  if (failure_.empty()) failure_ = check();
+  report_.failure = failure_;
+  report_.simulated_ms = now_ms();
+  say(failure_.empty() ? "exactly once" : "FAILED: " + failure_);
+  return report_;
+}
+
+// Every record once, in the right topic, in the order of its source partition.
+std::string SimWorld::check() {
+  std::map<std::string, int> seen;
+  for (const OutputPartition& partition : cluster_.partitions()) {
+    std::map<std::string, int64_t> last;
+    for (const SimRecord& record : cluster_.visible(partition)) {
+      ++seen[record.value];
+      const std::string from = record.value.substr(0, record.value.find(':'));
+      const int64_t offset = std::stoll(record.value.substr(from.size() + 1));
+      if (rejected(offset) != (partition.first == 1)) return fmt::format("`{}` is in the wrong topic", record.value);
+      if (rejected(offset) != (record.reason == "rule_broken")) return "a dead letter has the wrong reason";
+      const auto [before, fresh] = last.emplace(from, offset);
+      if (!fresh && before->second > offset) {
+        return fmt::format("`{}` comes after offset {} of its partition", record.value, before->second);
+      }
+      before->second = offset;
+    }
+  }
+  size_t lost = 0;
+  size_t doubled = 0;
+  std::string example;
+  for (const SourceLog& log : source_) {
+    for (const std::string& value : log) {
+      if (value.empty() || seen[value] == 1) continue;
+      ++(seen[value] == 0 ? lost : doubled);
+      if (example.empty()) example = value;
+    }
+  }
+  if (lost + doubled > 0) return fmt::format("{} lost, {} doubled, first `{}`", lost, doubled, example);
+  if (seen.size() != report_.records) return "records that nobody sent";
+  return "";
+}
+
+SimReport simulate(uint64_t seed, const SimOptions& options) {
+  return SimWorld(seed, options).run();
+}
+
+}  // namespace millrace::sim
