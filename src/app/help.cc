@@ -54,8 +54,8 @@ brokers, 6 stop cut short, 7 no progress, 8 stopped by a policy or the offset au
 
 usage: millrace run FILE [--instance NAME] [--accept-start] [--accept-offsets committed|expected]
 
-  --instance NAME        name this instance, in the place of `instance:` in the file and of the host's name. Instances of
-                         one pipeline share its partitions; each needs a name of its own
+  --instance NAME        name this instance, in the place of `instance:` in the file and of the host's name. Instances
+                         of one pipeline share its partitions; each needs a name of its own
   --accept-start         begin although the group has no committed offsets while the state directory remembers a run.
                          Without it millrace stops (exit code 8), because records would be read twice or left out
   --accept-offsets FROM  go on after an offset audit has found a difference (exit code 8): from what is `committed`
@@ -63,7 +63,8 @@ usage: millrace run FILE [--instance NAME] [--accept-start] [--accept-offsets co
                          left out)
 
 To stop it: remove its touch file (`running` in the state directory, or stop.touch_file), or send SIGTERM or SIGINT. It
-closes its batch at once and ends. A second signal leaves it one second more. Nothing is lost either way, nor by SIGKILL.
+closes its batch at once and ends. A second signal leaves it one second more. Nothing is lost either way, nor by
+SIGKILL.
 
 State (lock, touch file, small notes) lies in state.directory, else in systemd's StateDirectory, else in
 $XDG_STATE_HOME/millrace or ~/.local/state/millrace, below PIPELINE/INSTANCE.

@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "kafka/edge.h"
+#include "kafka/group_offsets.h"
 #include "kafka/version.h"
 #include "pipeline/engine.h"
 #include "status/http_server.h"
@@ -32,6 +33,7 @@ namespace {
 
 constexpr const char* kThresholdNote = "dead-letters";
 constexpr int64_t kThresholdEveryMs = 10'000;
+constexpr int64_t kMoveOffsetsMs = 30'000;
 
 // How the process ends.
 struct Ending {
@@ -76,6 +78,7 @@ class Run {
  private:
   Result<void> claim_state();
   Result<void> make_parts();
+  Result<void> settle_audit(const EdgeSettings& settings);
   [[nodiscard]] std::optional<Ending> reason_to_end();
   [[nodiscard]] std::string standstill() const;
   [[nodiscard]] View view() const;
@@ -115,16 +118,38 @@ Result<void> Run::claim_state() {
 }
 
 Result<void> Run::make_parts() {
-  TRY_ASSIGN(const auto differences, settle_audit_note(*state_, line_.accept_offsets));
   EdgeSettings settings = edge_settings(pipeline_.spec, *pipeline_.graph);
   settings.state_directory = state_->path();
   settings.accept_start = line_.accept_start;
+  TRY(settle_audit(settings));
   TRY_ASSIGN(edge_, Edge::create(std::move(settings), clock_));
   engine_ = std::make_unique<Engine>(
       *pipeline_.graph, engine_options(pipeline_.spec), [this](int worker) { return edge_->make_broker(worker); },
       clock_);
   threshold_written_ = state_->read_note(kThresholdNote).value_or("");
   engine_->restore_threshold(threshold_written_);
+  return {};
+}
+
+// After an offset audit has stopped an earlier run: goes on from what is committed, or from what was expected.
+Result<void> Run::settle_audit(const EdgeSettings& settings) {
+  TRY_ASSIGN(const auto differences, settle_audit_note(*state_, line_.accept_offsets));
+  if (differences.empty()) return {};
+  if (line_.accept_offsets == AcceptOffsets::expected) {
+    Progress expected;
+    for (const AuditDifference& each : differences) {
+      if (each.expected < 0) {
+        return fail(Remedy::stop, "nothing was expected of " + each.partition.text() + ": take what is committed",
+                    ExitCode::stopped_by_policy);
+      }
+      expected[each.partition] = each.expected;
+    }
+    TRY(move_group_offsets(settings, expected, kMoveOffsetsMs));
+    log_warn("start", "the group's offsets are moved to what was expected: {}", to_string(expected));
+  } else {
+    log_warn("start", "going on from what is committed, as told");
+  }
+  forget_audit_note(*state_);
   return {};
 }
 

@@ -228,7 +228,7 @@ TEST_CASE("a wrong file ends a run with 78 and leaves nothing behind", "[program
   Daemon daemon("workers: 0\n");
   Process process(daemon.words(), daemon.environment(), daemon.folder / "log");
   CHECK(process.wait() == 78);
-  CHECK(holds(daemon.log(), "copy.yaml:15:"));
+  CHECK(holds(daemon.log(), "copy.yaml:16:"));
   CHECK_FALSE(std::filesystem::exists(daemon.folder / "state"));
 }
 

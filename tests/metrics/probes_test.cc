@@ -1,6 +1,9 @@
 // The names of the metrics are a contract: this list changes only on purpose. The manual is made from the probes.
 #include <fmt/core.h>
 
+#include <fstream>
+#include <iterator>
+#include <regex>
 #include <set>
 
 #include "base/text.h"
@@ -88,6 +91,23 @@ TEST_CASE("names follow the rule", "[metrics]") {
       CHECK(label != "job");
     }
   }
+}
+
+TEST_CASE("alerts ask for metrics that exist", "[metrics]") {
+  std::ifstream file(MILLRACE_SOURCE_DIR "/runbooks/alerts/millrace.rules.yml");
+  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  std::set<std::string> known;
+  for (const Probe& probe : all_probes()) {
+    known.emplace(probe.name);
+    if (probe.type == ProbeType::histogram) known.insert(std::string(probe.name) + "_bucket");
+  }
+  size_t found = 0;
+  const std::regex name("millrace_[a-z_]+");
+  for (std::sregex_iterator at(text.begin(), text.end(), name); at != std::sregex_iterator(); ++at, ++found) {
+    INFO(at->str());
+    CHECK(known.count(at->str()) == 1);
+  }
+  CHECK(found > 10);
 }
 
 TEST_CASE("the manual is made from the probes", "[metrics]") {
