@@ -246,6 +246,31 @@ def null_key_on_compacted(place):
     assert len(place.read([place.topic("table")])) == 160
 
 
+@case(seconds=60)
+def timestamps_out_of_range(place):
+    """A timestamp that the destination's limits forbid makes a bad record, the others pass"""
+    anytime = {"message.timestamp.after.max.ms": str(1 << 62)}
+    topic, *_ = place.create(**{"in": (2, anytime), "copy": 2, "dead": 1})
+    future = 4_102_444_800_000
+    place.produce(
+        [
+            to_send(topic, b'{"n":%d}' % n, b"k%d" % n, n % 2, [("id", b"%d" % n)], future if n % 5 == 0 else n)
+            for n in range(200)
+        ]
+    )
+    graph = place.graph(place.topic("dead"))
+    graph.source("all", [topic], start="earliest")
+    graph.destination("copy", "all", place.topic("copy"), 2)
+    daemon = place.daemon(graph)
+    place.drained(graph, 30, daemon)
+    daemon.metrics().balance()
+    daemon.stop()
+    dead = [said_of(record) for record in place.read([place.topic("dead")])]
+    assert len(dead) == 40 and {said["millrace.reason"] for said in dead} == {"bad_timestamp"}, dead[:2]
+    assert {said["millrace.timestamp"] for said in dead} == {str(future)}, dead[:2]
+    assert len(place.read([place.topic("copy")])) == 160
+
+
 @case(broker=False, seconds=10)
 def corpus_and_model_agree(place):
     """The model of these tests rejects and passes what the corpus says"""

@@ -103,7 +103,7 @@ def out_of_range_stop(place):
     daemon = place.daemon(graph)
     group = graph.top["pipeline"]
     daemon.wait(lambda: place.committed(group)[(topic, 1)] == 200, 20, "progress of the healthy partition")
-    daemon.wait(lambda: daemon.metrics().sum("partition_stopped", partition="0") == 1, 10, "stopped partition")
+    daemon.wait(lambda: daemon.count("partition_stopped", partition="0") == 1, 10, "stopped partition")
     assert not daemon.ready()
     status, text = daemon.get("/readyz")
     assert status == 503 and topic in text, text
@@ -120,7 +120,7 @@ def out_of_range_skip(place):
     topic, graph = cut_graph(place, "skip")
     daemon = place.daemon(graph)
     place.drained(graph, 30, daemon)
-    daemon.wait(lambda: daemon.metrics().sum("source_lost_records_total") == 50, 5, "count of lost records")
+    daemon.wait(lambda: daemon.count("source_lost_records_total") == 50, 5, "count of lost records")
     daemon.wait_ready(10)
     daemon.stop()
     assert ids_of(place) == [*range(200), *range(250, 400)]

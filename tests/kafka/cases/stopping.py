@@ -55,11 +55,12 @@ def stop_by_interrupt(place):
     healthy_stop(place, lambda daemon: daemon.terminate(signal.SIGINT))
 
 
-def stop_in_outage(place, hurt, heal, hasten=False):
+def stop_in_outage(place, hurt, heal):
     """stop.timeout holds when the broker does not answer; a later start delivers everything once."""
     place.own_broker()
     topic, graph = slow_tick(place)
     graph.top["batch"] = {"interval": "500ms"}
+    graph.top["kafka"].update(session_timeout="4s", heartbeat_interval="1s")
     daemon = place.daemon(graph, stop={"timeout": OUTAGE_TIMEOUT})
     place.drained(graph, 20, daemon)
     place.produce(numbered(topic, 2000, 4000))
@@ -69,8 +70,6 @@ def stop_in_outage(place, hurt, heal, hasten=False):
     daemon.must_run()
     begun = time.monotonic()
     daemon.ask_to_stop()
-    if hasten:
-        daemon.terminate(signal.SIGTERM)
     code, _ = daemon.wait_end(10)
     took = time.monotonic() - begun
     place.note(f"stopped in {took:.2f} s with {code}")

@@ -150,9 +150,15 @@ def right_to_write_taken(place):
     place.kafka("allow", resource="topic", name=target, operation="ALL")
     place.kafka("deny", resource="topic", name=target, operation="WRITE")
     place.produce(numbered(topic, 500, 900))
-    daemon.wait(lambda: said(daemon, target), 40, "/readyz with the topic")
+    daemon.wait(lambda: said(daemon, "uthorization"), 30, "/readyz with the reason")
+    # Not between two attempts either.
+    readings = []
+    for _ in range(40):
+        readings.append(daemon.get("/readyz"))
+        time.sleep(0.1)
+    assert all(status == 503 for status, _ in readings), f"/readyz goes back and forth: {readings}"
+    assert any(target in text for _, text in readings), f"/readyz does not name {target}: {readings[0]}"
     assert sum(place.committed(graph.top["pipeline"]).values()) == 500, "committed without its outputs"
-    time.sleep(3)
     daemon.must_run()
     place.kafka("forgetAccess", resource="topic", name=target)
     place.drained(graph, 60, daemon)

@@ -4,7 +4,7 @@ import os
 import threading
 import time
 
-from .broker import ROOT, Broker
+from .broker import ROOT, Broker, kafka_wire
 from .checker import Checker
 from .daemon import Daemon
 from .model import Graph
@@ -124,7 +124,13 @@ class Place:
     def committed(self, group):
         """{(topic, partition): offset}"""
         with self.broker.wire() as wire:
-            found = wire.committed(group)
+            try:
+                found = wire.committed(group)
+            except kafka_wire.KafkaError as error:
+                # Right after the broker's start its topic of offsets is still to be made.
+                if error.code not in (14, 15, 16):
+                    raise
+                return {}
         return {(topic, part): offset for topic, parts in found.items() for part, offset in parts.items()}
 
     def ends(self, topics):

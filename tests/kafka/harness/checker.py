@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from .model import Dead
 
-MOST_TEXTS = 20
+TEXTS_EACH = 3
 
 
 class Problem(NamedTuple):
@@ -43,9 +43,10 @@ class Verdict:
         by_name = defaultdict(list)
         for problem in self.problems:
             by_name[problem.invariant].append(problem.text)
-        lines = [f"{name}: {len(texts)} times, first {texts[0]}" for name, texts in sorted(by_name.items())]
-        for problem in self.problems[:MOST_TEXTS]:
-            lines.append(f"  {problem.invariant} {problem.text}")
+        lines = []
+        for name, texts in sorted(by_name.items()):
+            lines.append(f"{name}, {len(texts)} times:")
+            lines += [f"  {text}" for text in texts[:TEXTS_EACH]]
         return "\n".join(lines)
 
     def demand(self, least=1):
@@ -61,6 +62,15 @@ def short(data):
     if data is None:
         return "null"
     return repr(data[:60])[2:-1] + ("..." if len(data) > 60 else "")
+
+
+def unlike(data, wanted):
+    """Both, from a little before the first byte that differs."""
+    if data is None or wanted is None:
+        return f"{short(data)} for {short(wanted)}"
+    at = next((n for n, (a, b) in enumerate(zip(data, wanted, strict=False)) if a != b), min(len(data), len(wanted)))
+    at = max(0, at - 10)
+    return f"{short(data[at:])} for {short(wanted[at:])} at byte {at}"
 
 
 class Expected:
@@ -169,9 +179,9 @@ class Checker:
         if out.topic != record.topic:
             return "I5", f"{where} belongs to {out.topic}"
         if out.value != record.value:
-            return "I6", f"{where} has {short(record.value)} for {short(out.value)}"
+            return "I6", f"{where} has {unlike(record.value, out.value)}"
         if out.key != record.key:
-            return "I6", f"{where} has key {short(record.key)} for {short(out.key)}"
+            return "I6", f"{where} has key {unlike(record.key, out.key)}"
         if out.headers != record.headers:
             return "I7", f"{where} has headers {record.headers} for {out.headers}"
         if out.timestamp != record.timestamp:

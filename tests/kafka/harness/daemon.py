@@ -93,6 +93,11 @@ class Daemon:
             raise AssertionError(f"/metrics answers {status}: {text}")
         return Metrics(text)
 
+    def count(self, name, **labels):
+        """Metrics.sum, or -1 while nothing answers."""
+        status, text = self.get("/metrics")
+        return Metrics(text).sum(name, **labels) if status == 200 else -1
+
     def log_text(self):
         with open(self.log, errors="replace") as file:
             return file.read()

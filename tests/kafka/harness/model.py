@@ -184,12 +184,12 @@ def ask(function, item):
 
 
 class Graph:
-    """Nodes in the order of the file. A node's name is its address; `name.port` is one of a classify's ports."""
+    """Nodes in the order of the file. `name.port` is one of a classify's ports; destinations have names of their own."""
 
     def __init__(self, pipeline, dead_letters=None, **top):
         self.top = {"pipeline": pipeline, **top}
         self.sources, self.stages, self.destinations = {}, {}, {}
-        self.nodes, self.dead_topic = {}, dead_letters
+        self.nodes, self.sinks, self.dead_topic = {}, {}, dead_letters
         self.readers = {}
 
     def source(self, name, topics, form="json", **more):
@@ -201,7 +201,7 @@ class Graph:
         self.stages[name] = {"from": origin, **body, **more}
         self.nodes[name] = function
         for each in origins:
-            self.readers.setdefault(each, []).append(name)
+            self.readers.setdefault(each, []).append((False, name))
         return name
 
     def filter(self, name, origin, where, function, invert=False, **more):
@@ -284,9 +284,9 @@ class Graph:
                 number = partition_of(made, partitions)
             return Out(topic.replace("{port}", port), number, made, item.bytes(), tuple(item.headers), item.timestamp)
 
-        self.nodes[name] = run
+        self.sinks[name] = run
         for each in [origin] if isinstance(origin, str) else origin:
-            self.readers.setdefault(each, []).append(name)
+            self.readers.setdefault(each, []).append((True, name))
         return name
 
     def yaml(self):
@@ -322,15 +322,16 @@ class Graph:
         readers = list(self.readers.get(name, []))
         if port:
             readers += self.readers.get(f"{name}.{port}", [])
-        for reader in readers:
+        for is_sink, reader in readers:
             copy = item.copy()
             try:
-                if reader in self.destinations:
-                    found.append(self.nodes[reader](copy, port))
+                if is_sink:
+                    found.append(self.sinks[reader](copy, port))
                     continue
                 passed = self.nodes[reader](copy)
             except Bad as bad:
-                self.reject(bad, reader, self.stages.get(reader) or self.destinations[reader], found, item.copy())
+                spec = self.destinations[reader] if is_sink else self.stages[reader]
+                self.reject(bad, reader, spec, found, item.copy())
                 continue
             for next_port, made in passed:
                 self.pass_on(reader, next_port, made, found)

@@ -175,9 +175,20 @@ public final class KafkaTool {
     } catch (java.util.concurrent.ExecutionException unknownYet) {
       return false;
     }
-    return counts.entrySet().stream().allMatch(entry ->
-        found.get(entry.getKey()).partitions().size() >= entry.getValue()
-        && found.get(entry.getKey()).partitions().stream().allMatch(part -> part.leader() != null && !part.leader().isEmpty()));
+    Map<TopicPartition, OffsetSpec> all = new HashMap<>();
+    for (Map.Entry<String, Integer> entry : counts.entrySet()) {
+      for (int partition = 0; partition < entry.getValue(); partition++) {
+        all.put(new TopicPartition(entry.getKey(), partition), OffsetSpec.latest());
+      }
+      boolean led = found.get(entry.getKey()).partitions().stream()
+          .allMatch(part -> part.leader() != null && !part.leader().isEmpty());
+      if (!led || found.get(entry.getKey()).partitions().size() < entry.getValue()) {
+        return false;
+      }
+    }
+    // Only a broker that knows of its leadership answers this one.
+    offsets(admin, all, false);
+    return true;
   }
 
   // For each topic its id, and for each partition: begin, end (high watermark), stable (last stable offset).
