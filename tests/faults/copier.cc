@@ -202,7 +202,7 @@ class Copier {
     producer_ = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
     if (!producer_) fail(text);
     // Without knowing the brokers it would ask for its coordinator for ever and never connect to it.
-    const rd_kafka_metadata* brokers = nullptr;
+    const struct rd_kafka_metadata* brokers = nullptr;
     if (!rd_kafka_metadata(producer_, 0, nullptr, &brokers, 10'000)) rd_kafka_metadata_destroy(brokers);
     for (int tries = 0; transactional && tries < 20; ++tries) {
       rd_kafka_error_t* error = rd_kafka_init_transactions(producer_, 10'000);

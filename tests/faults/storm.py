@@ -51,6 +51,8 @@ class Storm:
 
     def kill_at(self, point, victim):
         for _ in range(3):
+            # The kill before this one may have been a moment ago.
+            self.field.until(lambda: victim.pid, 10, f"start of {victim.name}")
             if POINTS[point](self, victim):
                 self.field.count(point)
                 return

@@ -13,15 +13,16 @@ SLACK = 1.0
 
 def stop_and_time(field, member, codes=(0, 6)):
     member.restarting = False
+    ended_before = len(member.codes)
     begun = time.monotonic()
     member.ask_to_stop()
     while member.pid is not None and time.monotonic() - begun < TIMEOUT + 20:
         time.sleep(0.005)
     took = time.monotonic() - begun
     end = time.monotonic() + 2
-    while not member.codes and time.monotonic() < end:
+    while len(member.codes) == ended_before and time.monotonic() < end:
         time.sleep(0.01)
-    code = member.codes[-1] if member.codes else None
+    code = member.codes[-1] if len(member.codes) > ended_before else None
     field.count("stuck stop")
     field.note(f"ended with {code} after {took:.2f} s")
     assert took <= TIMEOUT + SLACK, f"the stop took {took:.2f} s, exit code {code}"
