@@ -140,7 +140,7 @@ CommitStep Committer::begin(Batch& batch) {
   if (batch.closing && batch.partitions.empty()) return settle(batch, BatchResult::dropped);
   if (urgency_ == Urgency::hasten) return settle(batch, BatchResult::dropped);
   if (isolating_ != isolate_) {
-    const auto rebuilt = broker_.rebuild(isolate_, options_.rebuild_deadline_ms);
+    const auto rebuilt = broker_.rebuild(isolate_, deadline_ms(options_.rebuild_deadline_ms));
     if (!rebuilt) return trouble(rebuilt.error(), batch);
     isolating_ = isolate_;
   }
@@ -198,7 +198,7 @@ CommitStep Committer::commit(Batch& batch) {
 std::optional<CommitStep> Committer::audit(Batch& batch) {
   if (options_.delivery != Delivery::exactly_once || !options_.audit) return std::nullopt;
   const PhaseTimer timer(clock_, batch, BatchPhase::audit);
-  const auto found = broker_.committed(batch.topic_partitions(), options_.call_deadline_ms);
+  const auto found = broker_.committed(batch.topic_partitions(), deadline_ms(options_.call_deadline_ms));
   if (!found) return trouble(found.error(), batch);
   ++counters_.audits;
   const auto differing = differences(batch, *found);
@@ -215,7 +215,7 @@ std::optional<CommitStep> Committer::send_offsets(Batch& batch) {
   // Looked at after the stamp: a partition that goes from here on goes with a generation that refuses the stamp.
   const auto lost = [](const BatchPartition& partition) { return !partition.ours(); };
   if (std::any_of(batch.partitions.begin(), batch.partitions.end(), lost)) return step(batch);
-  const auto sent = broker_.send_offsets(batch.progress(), stamp, options_.call_deadline_ms);
+  const auto sent = broker_.send_offsets(batch.progress(), stamp, deadline_ms(options_.call_deadline_ms));
   if (sent) return std::nullopt;
   if (sent.error().fault == Fault::generation) {
     return abort_and(CommitState::holding, batch, "sending offsets: " + sent.error().what);

@@ -9,6 +9,7 @@
 //   open, comparing -> holding -> ready          nothing in flight, and it is no time to try again yet
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <deque>
@@ -127,6 +128,11 @@ class Committer {
   CommitStep back_off(std::string why);
   [[nodiscard]] std::vector<AuditDifference> differences(const Batch& batch, const Progress& found) const;
   [[nodiscard]] int64_t now_ms() const { return clock_.mono_ms(); }
+  // A stop asks brokers that may be away for a short time only.
+  [[nodiscard]] int64_t deadline_ms(int64_t usual_ms) const {
+    constexpr int64_t kStoppingMs = 2000;
+    return urgency_ == Urgency::none ? usual_ms : std::min(usual_ms, kStoppingMs);
+  }
 
   Broker& broker_;
   const Clock& clock_;

@@ -90,15 +90,16 @@ std::optional<EngineEnd> Committer::note_refusal(const BrokerError& error, Batch
 }
 
 CommitStep Committer::rebuild(Batch& batch) {
+  // What is left open now is ended by whoever initialises the id next.
+  if (urgency_ == Urgency::hasten) return settle(batch, BatchResult::dropped);
   if (now_ms() < wake_ms_ && urgency_ == Urgency::none) return back_off(reason_);
-  const auto rebuilt = broker_.rebuild(isolate_, options_.rebuild_deadline_ms);
+  const auto rebuilt = broker_.rebuild(isolate_, deadline_ms(options_.rebuild_deadline_ms));
   if (!rebuilt) {
     ++counters_.recovery_failures;
     last_error_ = rebuilt.error().what;
     if (rebuilt.error().fault == Fault::fenced && fenced_too_often()) {
       return end({ExitCode::fenced, "another producer with our transactional id is alive: " + last_error_, {}});
     }
-    // What is left open now is ended by whoever initialises the id next.
     if (urgency_ != Urgency::none) return settle(batch, BatchResult::dropped);
     return back_off("rebuilding the producer: " + last_error_);
   }
@@ -120,7 +121,7 @@ std::vector<AuditDifference> Committer::differences(const Batch& batch, const Pr
 CommitStep Committer::compare(Batch& batch) {
   if (batch.partitions.empty()) return settle(batch, BatchResult::dropped);
   if (now_ms() < wake_ms_ && urgency_ == Urgency::none) return back_off(reason_);
-  const auto found = broker_.committed(batch.topic_partitions(), options_.call_deadline_ms);
+  const auto found = broker_.committed(batch.topic_partitions(), deadline_ms(options_.call_deadline_ms));
   if (!found) {
     ++counters_.recovery_failures;
     last_error_ = found.error().what;

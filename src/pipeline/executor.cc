@@ -48,14 +48,15 @@ Result<void> Executor::decode() {
   const SourceNode& source = graph_.sources()[source_];
   SourceCounts& counts = batch_->counts.sources[source_];
   expr::Decoder& decoder = *formats_[source_].decoder;
-  items_.assign(records_.size(), {});
-  decoded_.assign(records_.size(), {});
+  if (items_.size() < records_.size()) {
+    items_.resize(records_.size());
+    decoded_.resize(records_.size());
+  }
   source_out_.clear();
   for (size_t i = 0; i < records_.size(); ++i) {
     Item& item = items_[i];
-    item.record = records_[i];
-    item.ordinal = static_cast<uint32_t>(i);
-    item.decoded = &decoded_[i];
+    item = {records_[i], &decoded_[i], {}, {}, static_cast<uint32_t>(i)};
+    decoded_[i] = {};
     counts.read.bytes += item.record.key.size + item.record.value.size;
     const expr::DecodeResult result = decoder.decode(item.record.value.view(), *batch_->output_arena, decoded_[i]);
     if (result.reason != RejectReason::none) {
