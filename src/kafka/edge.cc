@@ -104,12 +104,13 @@ EdgeSnapshot Edge::snapshot() const {
     }
     snapshot.partitions.push_back(std::move(partition));
   }
-  for (const auto& [name, why] : view.stopped) {
-    const auto at = std::find_if(snapshot.partitions.begin(), snapshot.partitions.end(),
-                                 [&](const PartitionSnapshot& partition) { return partition.partition == name; });
+  for (const auto& entry : view.stopped) {
+    const auto at =
+        std::find_if(snapshot.partitions.begin(), snapshot.partitions.end(),
+                     [&](const PartitionSnapshot& partition) { return partition.partition == entry.first; });
     PartitionSnapshot& partition = at == snapshot.partitions.end() ? snapshot.partitions.emplace_back() : *at;
-    partition.partition = name;
-    partition.stopped = why;
+    partition.partition = entry.first;
+    partition.stopped = entry.second;
   }
   snapshot.brokers = impl_->group_.brokers();
   const std::shared_ptr<const LimitsList> limits = impl_->shared_.destinations.limits();
