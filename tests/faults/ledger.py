@@ -10,19 +10,18 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 FILE = os.path.join(HERE, "LEDGER.md")
 
 
-def commit():
-    def git(*words):
-        return subprocess.run(["git", "-C", HERE, *words], capture_output=True, text=True, timeout=20).stdout.strip()
-
-    changed = git("status", "--porcelain", "--untracked-files=no", "--", "../../src")
-    return git("rev-parse", "--short=12", "HEAD") + ("+changes" if changed else "")
+def version(program):
+    """What the program says of itself, and its hash: the tree may have moved on since it was built."""
+    said = subprocess.run([program, "version"], capture_output=True, text=True, timeout=20).stdout.split("\n")[0]
+    with open(program, "rb") as file:
+        return f"{said or os.path.basename(program)} {hashlib.sha256(file.read()).hexdigest()[:12]}"
 
 
 class Tally:
     """What one part did, all its repetitions together."""
 
-    def __init__(self, name, options, seed):
-        self.name, self.options, self.seed = name, options, seed
+    def __init__(self, name, options, seed, program):
+        self.name, self.options, self.seed, self.program = name, options, seed, program
         self.runs = self.wrong = 0
         self.effects = defaultdict(int)
         self.begun, self.seconds = time.time(), 0
@@ -45,7 +44,7 @@ class Tally:
         digest = hashlib.sha256("\n".join(self.lines).encode()).hexdigest()[:12]
         verdict = "as it must be" if not self.wrong else f"{self.wrong} WRONG"
         return (
-            f"| {time.strftime('%Y-%m-%d', time.gmtime(self.begun))} | {self.name} | {options.subject} {commit()} "
+            f"| {time.strftime('%Y-%m-%d', time.gmtime(self.begun))} | {self.name} | {version(self.program)} "
             f"| {options.kafka}{level} | {self.seed} | {self.runs} | {effects} | {self.seconds:.0f} s | {digest} "
             f"| {verdict} |"
         )
