@@ -74,6 +74,10 @@ class Run {
   void stop(Ending& ending);
   // The last line of the log.
   void say_farewell(const Ending& ending) const;
+  // A touch file that only we look at goes with us.
+  void remove_touch_file() const {
+    if (touch_file_is_ours_) touch_file_->remove();
+  }
 
  private:
   Result<void> claim_state();
@@ -112,9 +116,10 @@ Result<void> Run::claim_state() {
   TRY_ASSIGN(auto opened, StateDirectory::open(directory));
   state_.emplace(std::move(opened));
   touch_file_.emplace(spec.touch_file);
+  TRY(touch_file_->make(
+      fmt::format("millrace {} ({}), process {}: remove this file to stop it\n", spec.name, spec.instance, getpid())));
   touch_file_is_ours_ = spec.touch_file.substr(0, directory.size() + 1) == directory + "/";
-  return touch_file_->make(
-      fmt::format("millrace {} ({}), process {}: remove this file to stop it\n", spec.name, spec.instance, getpid()));
+  return {};
 }
 
 Result<void> Run::make_parts() {
@@ -286,14 +291,13 @@ void Run::stop(Ending& ending) {
 
 void Run::say_farewell(const Ending& ending) const {
   const BalanceSheet sheet = engine_->snapshot().totals.counts.sheet();
-  const std::string text = fmt::format("ended: {}; exit code {}; {}{}", ending.why, static_cast<int>(ending.code),
+  const std::string text = fmt::format("{}; exit code {}; {}{}", ending.why, static_cast<int>(ending.code),
                                        sheet.text(), sheet.closes() ? "" : " DOES NOT CLOSE");
   if (ending.code == ExitCode::done && sheet.closes()) {
     log_info("ended", "{}", text);
   } else {
     log_error("ended", "{}", text);
   }
-  if (touch_file_is_ours_) touch_file_->remove();
 }
 
 ExitCode refuse(const Error& error) {
@@ -315,10 +319,14 @@ ExitCode run_command(const CommandLine& line, const ProgramVersion& version) {
   Ending ending;
   {
     Run run(line, version, *pipeline, signals);
-    if (const auto prepared = run.prepare(); !prepared) return refuse(prepared.error());
+    if (const auto prepared = run.prepare(); !prepared) {
+      run.remove_touch_file();
+      return refuse(prepared.error());
+    }
     ending = run.live();
     run.stop(ending);
     run.say_farewell(ending);
+    run.remove_touch_file();
     if (ending.leave_at_once) Watchdog::end_now(ending.code);
   }
   return ending.code;
