@@ -48,8 +48,11 @@ bool parse_ip(std::string_view text, IpAddress& into) {
   into.v6 = true;
   const std::string copy(text);
   if (inet_pton(AF_INET6, copy.c_str(), into.bytes.data()) != 1) return false;
-  // ::ffff:1.2.3.4 is an IPv4 address in disguise; it has to be written as one.
-  return text.find('.') == std::string_view::npos || unmapped(into).v6;
+  // An IPv4 address in IPv6's clothes is that IPv4 address; with dots it has to be written as one.
+  const IpAddress plain = unmapped(into);
+  if (!plain.v6 && text.find('.') != std::string_view::npos) return false;
+  into = plain;
+  return true;
 }
 
 bool parse_cidr(std::string_view text, Cidr& into) {
@@ -61,8 +64,11 @@ bool parse_cidr(std::string_view text, Cidr& into) {
     return false;
   }
   const auto prefix = parse_uint(digits);
-  if (!prefix || *prefix > (into.ip.v6 ? 128U : 32U)) return false;
-  into.prefix = static_cast<uint8_t>(*prefix);
+  if (!prefix) return false;
+  // The 96 bits that say "this is an IPv4 address" are no part of that address.
+  const uint64_t dropped = !into.ip.v6 && text.find(':') != std::string_view::npos ? 96 : 0;
+  if (*prefix < dropped || *prefix - dropped > (into.ip.v6 ? 128U : 32U)) return false;
+  into.prefix = static_cast<uint8_t>(*prefix - dropped);
   return true;
 }
 

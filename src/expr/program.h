@@ -36,6 +36,7 @@ struct Limits {
   bool dynamic_patterns = false;
   uint32_t regex_max_program_size = 1'000;
   uint64_t regex_max_memory_bytes = 8 * 1024 * 1024;
+  uint32_t regex_max_patterns = 5'000;  // rules that are tried together as one set
   uint64_t max_cost = 100'000;
   uint64_t max_iterations = 10'000;
   uint64_t max_result_bytes = 1024 * 1024;

@@ -12,7 +12,6 @@ namespace {
 
 using Rules = std::vector<std::unique_ptr<const CompiledProgram>>;
 constexpr size_t kWorthIt = 3;  // rules of one kind in a row that are worth a table or an automaton
-constexpr size_t kMostPatterns = 5'000;
 
 // A run of rules that is decided at once. `match` gives a rule's number, RuleSet::kNone or kError.
 class Segment {
@@ -138,7 +137,7 @@ class Segments final : public RuleSet {
       segments_.push_back(std::make_unique<EqualityTable>(rules_, begin, end));
       return;
     }
-    if (end - begin >= kWorthIt && shape.is == Shape::Is::regex && end - begin <= kMostPatterns) {
+    if (end - begin >= kWorthIt && shape.is == Shape::Is::regex && end - begin <= limits.regex_max_patterns) {
       if (auto set = PatternSet::compile(rules_, begin, end, limits)) {
         segments_.push_back(std::make_unique<PatternSet>(rules_, begin, end, std::move(set)));
         return;

@@ -122,3 +122,12 @@ TEST_CASE("rules in order") {
   CHECK(rig.first_match(rules) == RuleSet::kError);
   CHECK(rig.failed_rule == 2);
 }
+
+TEST_CASE("an IPv4 address written as IPv6 is that IPv4 address") {
+  ExprRig rig;
+  CHECK(rig.text("ip('::ffff:c0a8:1').family()") == "4");
+  CHECK(rig.text("string(ip('::ffff:c0a8:1'))") == "192.168.0.1");
+  CHECK(rig.text("cidr('::ffff:c0a8:0/112').containsIP('192.168.7.9')") == "true");
+  CHECK(rig.text("isIP('::ffff:192.168.0.1')") == "false");
+  CHECK(rig.text("isCIDR('::ffff:c0a8:0/95')") == "false");
+}
