@@ -34,18 +34,19 @@ bool ends_with(std::string_view text, std::string_view end) {
 std::string manual() {
   std::string text = R"(# Metrics
 
-`/metrics` speaks Prometheus' text format. Every series has the label `pipeline`. No series has the labels `instance` and
-`job`, which Prometheus sets itself; `millrace_build_info` names the instance as `member`. Names and labels are a contract:
-they change with a major version only.
+`/metrics` speaks Prometheus' text format. Every series has the label `pipeline`. No series has the labels `instance`
+and `job`, which Prometheus sets itself; `millrace_build_info` names the instance as `member`. Names and labels are a
+contract: they change with a major version only.
 
-Counts of records are of settled batches, so a batch that was sent again after a trouble counts once, and the balance sheet
-closes at every scrape:
+Counts of records are of settled batches, so a batch that was sent again after a trouble counts once, and the balance
+sheet closes at every scrape:
 
     read + copies = sent + filtered + unmatched + dead + dropped
 
     sum(millrace_source_records_total) + millrace_copied_records_total
       = sum(millrace_destination_records_total) + sum(millrace_stage_filtered_records_total)
-      + sum(millrace_stage_unmatched_records_total) + sum(millrace_dead_records_total) + sum(millrace_dropped_records_total)
+      + sum(millrace_stage_unmatched_records_total)
+      + sum(millrace_dead_records_total) + sum(millrace_dropped_records_total)
 
 This page is made from `src/metrics/probes.h`.
 

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <charconv>
 #include <csignal>
 #include <memory>
 #include <vector>
@@ -76,7 +77,9 @@ std::string get(int port, const std::string& path, const std::string& headers = 
 }
 
 int status_of(const std::string& answer) {
-  return answer.size() > 12 ? std::atoi(answer.c_str() + 9) : 0;
+  int status = 0;
+  if (answer.size() > 12) std::from_chars(answer.data() + 9, answer.data() + 12, status);
+  return status;
 }
 
 HttpServer::Settings quick() {
