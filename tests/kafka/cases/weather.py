@@ -156,7 +156,8 @@ def right_to_write_taken(place):
     for _ in range(40):
         readings.append(daemon.get("/readyz"))
         time.sleep(0.1)
-    assert all(status == 503 for status, _ in readings), f"/readyz goes back and forth: {readings}"
+    green = sum(status == 200 for status, _ in readings)
+    assert green == 0, f"/readyz goes back and forth: {green} of {len(readings)} readings are green"
     assert any(target in text for _, text in readings), f"/readyz does not name {target}: {readings[0]}"
     assert sum(place.committed(graph.top["pipeline"]).values()) == 500, "committed without its outputs"
     daemon.must_run()
