@@ -103,7 +103,7 @@ def destination_deleted(place):
     place.produce(numbered(topic, 500, 900))
     daemon.wait(lambda: said(daemon, target), 40, "/readyz with the topic")
     assert sum(place.committed(group).values()) == 500, "committed without its outputs"
-    assert daemon.metrics().sum("destination_usable", topic=target) == 0
+    daemon.wait(lambda: daemon.count("destination_usable", topic=target) == 0, 10, "unusable destination")
     place.create(copy=2)
     place.drained(graph, 60, daemon)
     daemon.wait_ready(15)

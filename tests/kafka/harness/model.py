@@ -184,7 +184,7 @@ def ask(function, item):
 
 
 class Graph:
-    """Nodes in the order of the file. `name.port` is one of a classify's ports; destinations have names of their own."""
+    """Nodes in the order of the file. `name.port` is a port of a classify; destinations have names of their own."""
 
     def __init__(self, pipeline, dead_letters=None, **top):
         self.top = {"pipeline": pipeline, **top}
