@@ -175,6 +175,43 @@ class Field(Place):
         super().close()
 
 
+class Onlooker(Sampler):
+    """Looks at committed offsets all the time; every look is a line of offsets.log. Just after a move a coordinator may
+    answer with what it knew long ago, so a look counts only when all brokers have named the same one for a while: an
+    offset that really went back is still back then."""
+
+    GRACE_SECONDS = 3
+
+    def run(self):
+        self.since, self.before = 0.0, None
+        with open(os.path.join(self.bench.directory, "offsets.log"), "w") as log:
+            while not self.ending.wait(self.every):
+                try:
+                    self.look(log)
+                except (OSError, struct.error, KafkaError):
+                    self.before = None  # a broker that is away is part of many runs
+
+    def look(self, log):
+        named = {self.coordinator(node) for node in self.bench.cluster.nodes if node.process}
+        now = time.monotonic()
+        if named != self.before or len(named) != 1:
+            self.before, self.since = named, now
+            if len(named) != 1:
+                return
+        ((host, port),) = named
+        with kafka_wire.Cluster(f"{host}:{port}", timeout=2.0) as wire:
+            found = wire.committed(self.group)
+        sample = {(topic, part): at for topic, parts in found.items() for part, at in parts.items()}
+        believed = now - self.since >= self.GRACE_SECONDS
+        log.write(f"{time.strftime('%H:%M:%S')} {now:.3f} {host} {'' if believed else 'new '}{sorted(sample.items())}\n")
+        if believed:
+            self.samples.append(sample)
+
+    def coordinator(self, node):
+        with kafka_wire.Cluster(f"{node.host}:{node.direct}", timeout=2.0) as wire:
+            return wire.coordinator(self.group)
+
+
 class Subject:
     """One instance under test that is started again whenever it has ended, as systemd does it."""
 
@@ -215,7 +252,10 @@ class Subject:
         pid = self.pid
         if pid is None:
             return False
-        os.kill(pid, signal.SIGKILL)
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return False
         return True
 
     def send(self, number):
@@ -328,6 +368,6 @@ class Millrace(Subject):
 
 
 __all__ = [
-    "DIRECTORY", "HERE", "PARTS", "ROOT", "Copier", "Daemon", "Field", "Graph", "Millrace", "NoEffect", "Rig", "Sampler",
+    "DIRECTORY", "HERE", "PARTS", "ROOT", "Copier", "Daemon", "Field", "Graph", "Millrace", "NoEffect", "Onlooker", "Rig",
     "Subject", "part",
 ]  # fmt: skip

@@ -1,7 +1,7 @@
 """The pipelines that the long parts run: generated load through a graph, and instances of whatever is under test."""
 
 from cases.instances import loaded_graph
-from rig import Copier, Millrace, Sampler
+from rig import Copier, Millrace, Onlooker
 from storm import Storm
 
 
@@ -31,7 +31,7 @@ class World:
         field = self.field
         if self.observing:
             field.observe(self.targets)
-        self.sampler = Sampler(field, self.graph.top["pipeline"])
+        self.sampler = Onlooker(field, self.graph.top["pipeline"])
         self.load = field.load(self.source, self.rate, pad=10, poison=self.poison, seed=field.dice.randrange(1 << 30))
         for member in self.members:
             member.start()
@@ -63,8 +63,11 @@ class World:
         for member in self.members:
             member.close()
         self.check_codes()
+        samples = self.sampler.finish()
+        if len(samples) < 5:
+            raise AssertionError(f"only {len(samples)} looks at the committed offsets")
         observed = field.seen() if self.observing else None
-        verdict = field.verdict(self.graph, observed=observed, samples=self.sampler.finish()).demand(least)
+        verdict = field.verdict(self.graph, observed=observed, samples=samples).demand(least)
         counts = verdict.counts
         field.note(
             f"{counts['sources']} records in, {counts['outputs']} out, {counts['dead']} dead, {recoveries} recoveries, "
