@@ -127,6 +127,10 @@ EdgeSettings edge_settings(const config::PipelineSpec& spec, const Graph& graph)
   settings.times.message_ms = knobs.message_timeout_ms;
   settings.times.transaction_ms = config::effective_transaction_timeout_ms(knobs);
   settings.times.session_ms = knobs.session_timeout_ms;
+  settings.times.heartbeat_ms = knobs.heartbeat_interval_ms;
+  settings.producer_linger_ms = knobs.producer_linger_ms;
+  settings.producer_batch_bytes = knobs.producer_batch_bytes;
+  settings.producer_retries = knobs.producer_retries;
   settings.times.max_poll_ms = knobs.max_poll_interval_ms;
   settings.times.revoke_ms = knobs.revoke_limit_ms;
   return settings;

@@ -61,8 +61,8 @@ void read_acks(Reader& reader, DestinationSpec& destination, Delivery delivery) 
       return;
     case Delivery::at_least_once:
     case Delivery::sync:
-      // 0 would promise what nobody has confirmed; that is what fire_and_forget is for.
-      destination.acks = reader.choice("acks", {"all", "1"}, "all");
+      // Less would promise what a lost leader takes back; 0 is what fire_and_forget is for.
+      destination.acks = reader.choice("acks", {"all"}, "all");
       return;
   }
 }

@@ -29,7 +29,7 @@ ProducerKind BrokerBase::kind() const {
   kind.delivery = shared_.settings.delivery;
   kind.isolating = isolating_;
   kind.queue_bytes = shared_.settings.producer_queue_bytes / std::max(shared_.settings.workers, 1);
-  kind.batch_bytes = std::min<int64_t>(smallest, 1'000'000);
+  kind.batch_bytes = std::min(smallest, shared_.settings.producer_batch_bytes);
   kind.message_max_bytes = largest;
   return kind;
 }

@@ -158,7 +158,7 @@ Result<FetchLimits> divide_prefetch(int64_t prefetch_bytes, int64_t partitions) 
 Result<ConfHandle> consumer_conf(const EdgeSettings& settings, const FetchLimits& limits) {
   ConfWriter conf;
   conf.set("partition.assignment.strategy", "cooperative-sticky");
-  conf.set("heartbeat.interval.ms", std::clamp<int64_t>(settings.times.session_ms / 5, 100, 3000));
+  conf.set("heartbeat.interval.ms", std::min(settings.times.heartbeat_ms, settings.times.session_ms / 3));
   conf.set("fetch.wait.max.ms", 100);
   conf.set("fetch.error.backoff.ms", 50);
   set_common(conf, settings, Scope::consumer);
@@ -183,11 +183,12 @@ Result<ConfHandle> consumer_conf(const EdgeSettings& settings, const FetchLimits
 
 Result<ConfHandle> producer_conf(const EdgeSettings& settings, const ProducerKind& kind) {
   ConfWriter conf;
-  conf.set("linger.ms", 5);
+  conf.set("linger.ms", settings.producer_linger_ms);
+  conf.set("retries", settings.producer_retries);
   set_common(conf, settings, Scope::producer);
   const int64_t message_max = std::clamp<int64_t>(kind.message_max_bytes, 1000, 1'000'000'000);
   conf.set("message.max.bytes", message_max);
-  conf.set("batch.size", std::clamp<int64_t>(std::min(kind.batch_bytes, message_max), 1, kMiB));
+  conf.set("batch.size", std::clamp<int64_t>(std::min(kind.batch_bytes, message_max), 1, 100 * kMiB));
   conf.set("batch.num.messages", kind.isolating ? 1 : 100'000);
   conf.set("queue.buffering.max.messages", 0);
   conf.set("queue.buffering.max.kbytes", std::clamp<int64_t>(kind.queue_bytes / kKiB, kKiB, 2 * kMiB));

@@ -42,6 +42,7 @@ struct EdgeTimes {
   int64_t message_ms = 8'000;
   int64_t transaction_ms = 10'000;
   int64_t session_ms = 10'000;
+  int64_t heartbeat_ms = 3'000;
   int64_t max_poll_ms = 300'000;
   int64_t revoke_ms = 2'000;         // after a revoke: how long the workers may take to commit
   int64_t metadata_ms = 30'000;      // how often topics and settings are asked again
@@ -66,6 +67,9 @@ struct EdgeSettings {
   std::vector<SourceSettings> sources;
   std::vector<DestinationSettings> destinations;  // OutputRecord::destination is an index into it
   std::string state_directory;                    // exists; empty: none
+  int64_t producer_linger_ms = 5;
+  int64_t producer_batch_bytes = 1'000'000;  // lowered to the smallest max.message.bytes of the destinations
+  int64_t producer_retries = INT32_MAX;
   bool accept_start = false;                      // --accept-start
   EdgeTimes times;
 };

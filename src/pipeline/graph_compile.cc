@@ -23,6 +23,7 @@ expr::CompileOptions compile_options(const config::Knobs& knobs) {
   limits.dynamic_patterns = knobs.expression_dynamic_patterns;
   limits.regex_max_program_size = static_cast<uint32_t>(knobs.expression_regex_max_program_size);
   limits.regex_max_memory_bytes = static_cast<uint64_t>(knobs.expression_regex_max_memory_bytes);
+  limits.regex_max_patterns = static_cast<uint32_t>(knobs.expression_regex_max_patterns);
   limits.max_cost = static_cast<uint64_t>(knobs.expression_max_cost);
   limits.max_iterations = static_cast<uint64_t>(knobs.expression_max_iterations);
   limits.max_result_bytes = static_cast<uint64_t>(knobs.expression_max_result_bytes);

@@ -209,7 +209,7 @@ TEST_CASE("references are resolved where values are read") {
   CHECK(spec.knobs.batch_interval_ms == 3000);
   CHECK(spec.sources[0].topics[0] == "prod.orders");
   CHECK(spec.destinations[0].topic == "prod.copy");
-  CHECK(spec.destinations[0].acks == "1");
+  CHECK(spec.destinations[0].acks == "all");
   CHECK_FALSE(spec.http_enabled);
   CHECK(spec.config_hash == hash_text(text));  // of the text before substitution
 
