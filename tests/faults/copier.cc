@@ -50,7 +50,7 @@ struct Options {
   }
   int number(const std::string& name, int otherwise) const {
     auto found = words.find(name);
-    return found == words.end() ? otherwise : atoi(found->second.c_str());
+    return found == words.end() ? otherwise : std::stoi(found->second);
   }
   bool broken(const char* how) const { return text("broken") == how; }
 };

@@ -155,7 +155,9 @@ class Request:
         cursor.string()
         if self.api == TXN_OFFSET_COMMIT:
             cursor.string()
-        elif self.api not in (ADD_PARTITIONS, ADD_OFFSETS, END_TXN) or (self.api == ADD_PARTITIONS and self.version > 3):
+        elif self.api == ADD_PARTITIONS and self.version > 3:
+            return None
+        elif self.api not in (ADD_PARTITIONS, ADD_OFFSETS, END_TXN):
             return None
         return cursor.take("q"), cursor.take("h")
 

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """kproxy: a TCP proxy between clients and Kafka brokers that sees every request and answer, and can do harm to any.
 
 In a test it runs in a thread of its own; rules are set from the test's thread, and schedules are coroutines that run on
@@ -15,15 +14,10 @@ the proxy's loop, so that nothing passes between two of their steps:
         await late.deliver()                        # arrives now, and its answer is awaited
     proxy.run(schedule(), 30)
 
-By hand it serves one broker until it is interrupted, and takes rules from the command line:
-
-    tests/faults/kproxy.py --listen 9393 --upstream 127.0.0.1:9192 --rule 'api=26 skip=2 kill=4711' --rule 'api=0 delay=50'
-
-Every frame is one line of the log: seconds, link, client, node, request or answer, what it is, error codes, and what was
-done to it. Rules are looked at in order; the first that fits acts.
+By hand: tests/faults/serve. Every frame is one line of the log: seconds, link, client, node, request or answer, what it is, error
+codes, and what was done to it. Rules are looked at in order; the first that fits acts.
 """
 
-import argparse
 import asyncio
 import os
 import random
@@ -38,7 +32,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 if HERE not in sys.path:
     sys.path.insert(0, HERE)
 
-from frames import CONCURRENT_TRANSACTIONS, NAMES, Request  # noqa: E402  (the path is set just above)
+from frames import CONCURRENT_TRANSACTIONS, Request  # noqa: E402  (the path is set just above)
 
 MOST_BYTES = 256 * 1024 * 1024
 FORWARD, SWALLOWED = True, False
@@ -195,7 +189,7 @@ class Held:
         self.go_on.set()
 
     async def deliver(self, seconds=20, tries=20):
-        """Sends a request that was held to the broker; returns its answer. A coordinator that is busy is asked again."""
+        """Sends a request that was held to the broker; returns its answer. A busy coordinator is asked again."""
         for _ in range(tries):
             answer = await self.frame.link.send_upstream(self.frame, seconds)
             if answer.codes != [CONCURRENT_TRANSACTIONS]:
@@ -531,7 +525,8 @@ class Proxy:
         about = "" if frame.is_answer else frame.request.about()
         codes = "" if not frame.codes else f" codes {frame.codes}"
         self.log.write(
-            f"{time.monotonic() - self.begun:10.4f} link {frame.link.number} {frame.request.client} node {frame.node} {kind} "
+            f"{time.monotonic() - self.begun:10.4f} link {frame.link.number} {frame.request.client} node {frame.node} "
+            f"{kind} "
             f"{frame.request.name} v{frame.request.version} #{frame.request.correlation} {len(frame.data)} bytes "
             f"{about}{codes}{' <- ' + done if done else ''}\n"
         )
@@ -539,66 +534,3 @@ class Proxy:
     def flush(self):
         if self.log:
             self.call(self.log.flush)
-
-
-# --- by hand ---
-
-
-def parsed_rule(text):
-    """'api=26 on=answer skip=2 times=1 kill=4711' and the like."""
-    words = dict(part.partition("=")[::2] for part in text.split())
-    acts = {
-        "pass": lambda value: passing(),
-        "delay": lambda value: delay(float(value) / 1000, float(words.pop("jitter", 0)) / 1000),
-        "drop": lambda value: drop(),
-        "reset": lambda value: reset(),
-        "cut": lambda value: cut(int(value)),
-        "error": lambda value: error(int(value)),
-        "kill": lambda value: kill(int(value)),
-    }
-    chosen = [name for name in acts if name in words]
-    if len(chosen) != 1:
-        raise ValueError(f"{text}: one of {', '.join(acts)} is wanted")
-    act = acts[chosen[0]](words.pop(chosen[0]))
-    names = {name: number for number, name in NAMES.items()}
-    if "api" in words:
-        words["api"] = [int(one) if one.isdigit() else names[one] for one in words["api"].split(",")]
-    for name in ("skip", "times", "node"):
-        if name in words:
-            words[name] = None if words[name] == "all" else int(words[name])
-    if "chance" in words:
-        words["chance"] = float(words["chance"])
-    return act, words
-
-
-def main():
-    parser = argparse.ArgumentParser(usage=__doc__, add_help=False)
-    parser.add_argument("--listen", type=int, default=0)
-    parser.add_argument("--upstream", default="127.0.0.1:19092")
-    parser.add_argument("--rule", action="append", default=[])
-    parser.add_argument("--rate", type=float)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--log", default="/dev/stdout")
-    parser.add_argument("-h", "--help", action="store_true")
-    options = parser.parse_args()
-    if options.help:
-        print(__doc__)
-        return 0
-    proxy = Proxy(options.log, options.seed)
-    host, _, port = options.upstream.rpartition(":")
-    print(f"kproxy: 127.0.0.1:{proxy.serve(1, (host, int(port)), port=options.listen)} -> {options.upstream}", flush=True)
-    proxy.rate(options.rate)
-    for text in options.rule:
-        act, words = parsed_rule(text)
-        proxy.rule(act, **words)
-    try:
-        while proxy.thread.is_alive():
-            time.sleep(1)
-            proxy.flush()
-    except KeyboardInterrupt:
-        proxy.close()
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

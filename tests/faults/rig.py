@@ -80,7 +80,8 @@ class Field(Place):
         items = []
         for number in range(count):
             key = f"{prefix}-{number}".encode()
-            items.append(to_send(topic, b'{"id":"%s"}' % key, key, partition, (("id", key),), 1_700_000_000_000 + number))
+            value, when = b'{"id":"%s"}' % key, 1_700_000_000_000 + number
+            items.append(to_send(topic, value, key, partition, (("id", key),), when))
         self.produce(items)
 
     def committed(self, group, seconds=30):
@@ -203,7 +204,8 @@ class Onlooker(Sampler):
             found = wire.committed(self.group)
         sample = {(topic, part): at for topic, parts in found.items() for part, at in parts.items()}
         believed = now - self.since >= self.GRACE_SECONDS
-        log.write(f"{time.strftime('%H:%M:%S')} {now:.3f} {host} {'' if believed else 'new '}{sorted(sample.items())}\n")
+        said = "" if believed else "new "
+        log.write(f"{time.strftime('%H:%M:%S')} {now:.3f} {host} {said}{sorted(sample.items())}\n")
         if believed:
             self.samples.append(sample)
 
@@ -368,6 +370,6 @@ class Millrace(Subject):
 
 
 __all__ = [
-    "DIRECTORY", "HERE", "PARTS", "ROOT", "Copier", "Daemon", "Field", "Graph", "Millrace", "NoEffect", "Onlooker", "Rig",
-    "Subject", "part",
+    "DIRECTORY", "HERE", "PARTS", "ROOT", "Copier", "Daemon", "Field", "Graph", "Millrace", "NoEffect", "Onlooker",
+    "Rig", "Subject", "part",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The directed schedules x1 to x6: a request is held back, repeated by the client, and delivered in a later transaction.
+"""The directed schedules x1 to x6: a request is held back, repeated by the client, and delivered in a later one.
 
 Each is a coroutine on the proxy's loop: nothing passes between its steps. They return the error codes with which the
 late request was answered: [] means that it took effect.
@@ -161,8 +161,8 @@ async def x5(proxy, subject):
 
 
 async def x6(proxy, subject):
-    """An EndTxn is left without an answer, so that the producer is replaced; the InitProducerId of that is held, repeated
-    by the client, and arrives two transactions later: it fences the producer that is in use."""
+    """An EndTxn is left without an answer, so that the producer is replaced; the InitProducerId of that is held,
+    repeated by the client, and arrives two transactions later: it fences the producer that is in use."""
     lost = proxy.hold(api=END_TXN, match=commits, skip=WARM)
     await lost.caught(30)
     late = proxy.hold(api=INIT_PRODUCER_ID)

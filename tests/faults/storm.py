@@ -134,10 +134,10 @@ class Storm:
             other.start_again()
 
     def dead_letter(self, victim):
-        dead = self.graph.dead_topic
-        return self.at_frame(
-            victim, "request", PRODUCE, self.dice.random() < 0.5, match=lambda frame: dead in (frame.request.partitions() or {})
-        )
+        def is_dead(frame):
+            return self.graph.dead_topic in (frame.request.partitions() or {})
+
+        return self.at_frame(victim, "request", PRODUCE, self.dice.random() < 0.5, match=is_dead)
 
 
 def has_lock(pid):
@@ -146,6 +146,10 @@ def has_lock(pid):
         return any(os.readlink(os.path.join(folder, name)).endswith("lock") for name in os.listdir(folder))
     except OSError:
         return False
+
+
+def has_records(frame):
+    return len(frame.data) > 2000
 
 
 def some(storm, most):
@@ -160,7 +164,7 @@ POINTS = {
     "P5 while reading": lambda storm, one: storm.at_frame(one, "answer", FETCH, False, skip=some(storm, 10)),
     "P6 after begin": lambda storm, one: storm.at_frame(one, "request", ADD_PARTITIONS, storm.dice.random() < 0.5),
     "P7 while processing": lambda storm, one: storm.at_frame(
-        one, "answer", FETCH, True, after=0.0002 + 0.003 * storm.dice.random(), match=lambda frame: len(frame.data) > 2000
+        one, "answer", FETCH, True, after=0.0002 + 0.003 * some(storm, 1000) / 1000, match=has_records
     ),
     "P8 while producing": lambda storm, one: storm.at_frame(
         one, "request", PRODUCE, storm.dice.random() < 0.5, skip=some(storm, 6)

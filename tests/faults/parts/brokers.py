@@ -79,7 +79,7 @@ def one_fault(world, kind):
 
 @part("brokers", brokers=3)
 def brokers(field):
-    """A fault of each kind (kill, stop, freeze, isolate, reset, all killed), by chance on one broker, under load: exact"""
+    """Kill, stop, freeze, isolate, reset, all killed, each on a broker by chance, under load: exact"""
     world = World(field, ["a", "b"])
     kinds = list(KINDS)
     field.dice.shuffle(kinds)
@@ -106,7 +106,7 @@ def outage(field, seconds):
     took = world.storm.progress(45, "commit after the outage")
     if member.pid != pid:
         raise AssertionError(f"the outage ended the process: codes {member.codes}")
-    field.note(f"{before >> 20} MiB resident before, {most >> 20} MiB at most, first commit {took:.1f} s after it healed")
+    field.note(f"{before >> 20} MiB resident before, {most >> 20} MiB at most, first commit {took:.1f} s after")
     if most > 256 << 20:
         raise AssertionError(f"{most >> 20} MiB resident, more than the limit")
     world.finish()

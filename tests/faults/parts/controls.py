@@ -1,4 +1,4 @@
-"""The rig against copiers that are wrong on purpose: each must be convicted within 20 cycles, the right one acquitted."""
+"""The rig against copiers that are wrong on purpose: each is convicted within 20 cycles, the right one is not."""
 
 import signal
 import time
@@ -75,7 +75,8 @@ def convict(field, broken, first):
         field.name = f"{field.name.split('.')[0]}.{cycles}"
         verdict = storm_on(field, broken, cycles, first)
         if verdict.problems:
-            field.note(f"convicted of {', '.join(verdict.names())} after {cycles} cycles, {len(verdict.problems)} times")
+            names = ", ".join(verdict.names())
+            field.note(f"convicted of {names} after {cycles} cycles, {len(verdict.problems)} times")
             return
     raise NoEffect(f"{CYCLES} cycles have not convicted it: the rig is too weak")
 

@@ -51,7 +51,7 @@ for name, strategy in ASSIGNORS.items():
 
 @part("zombie")
 def zombie(field):
-    """Stopped in mid-batch past session and transaction time-outs, then continued: nothing of its batch is seen, goes on"""
+    """Stopped in mid-batch past session and transaction time-outs, then continued: exact, and it goes on"""
     world = World(field, ["a", "b"], kafka={"session_timeout": "3s"})
     victim = field.dice.choice(world.members)
     api = field.dice.choice([PRODUCE, TXN_OFFSET_COMMIT, END_TXN])

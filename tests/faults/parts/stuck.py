@@ -41,7 +41,8 @@ def again(field, world, member):
 def at_start(field, brokers):
     """Never connected: it is asked to stop while it has not reached anything."""
     world = World(field, [], observe=False, start=False)
-    stuck = field.subject(Millrace(field, world.graph, "n", kafka={"brokers": brokers}, stop={"timeout": f"{TIMEOUT}s"}))
+    changes = {"kafka": {"brokers": brokers}, "stop": {"timeout": f"{TIMEOUT}s"}}
+    stuck = field.subject(Millrace(field, world.graph, "n", **changes))
     stuck.start()
     field.until(lambda: stuck.daemon.get("/healthz")[0] == 200 or not stuck.pid, 10, "answer over HTTP")
     time.sleep(1)

@@ -63,7 +63,8 @@ def directed(field, name, rule=True, ring=4):
 
 def expect(field, name, rule, ring=4):
     verdict, codes, recoveries, starts = directed(field, name, rule, ring)
-    said = f"late request answered {codes}, {recoveries} recoveries, {starts} starts, verdict {verdict.names() or 'exact'}"
+    names = verdict.names() or "exact"
+    said = f"late request answered {codes}, {recoveries} recoveries, {starts} starts, verdict {names}"
     field.note(said)
     field.count(name)
     wanted_exact = rule and not (name == "x4" and ring == 1)
