@@ -208,6 +208,23 @@ class Cluster:
                     raise RuntimeError(f"no group coordinator: {error}") from error
                 time.sleep(0.1)
 
+    def all_in_sync(self):
+        """Whether every partition, internal ones too, has all its replicas in sync: only then is one broker's fault one."""
+        body = kafka_wire.Writer().pack("i", -1)
+        with self.wire(3.0) as wire:
+            reader = wire.call(kafka_wire.METADATA, 1, body)
+        for _ in range(reader.unpack("i")):
+            reader.unpack("i"), reader.string(), reader.unpack("i"), reader.string()
+        reader.unpack("i")
+        for _ in range(reader.unpack("i")):
+            reader.unpack("h"), reader.string(), reader.unpack("?")
+            for _ in range(reader.unpack("i")):
+                reader.unpack("hii")
+                replicas, in_sync = (reader.array(lambda: reader.unpack("i")) for _ in range(2))
+                if len(in_sync) < len(replicas):
+                    return False
+        return True
+
     def address(self):
         """For the rig: never harmed."""
         return ",".join(f"{node.host}:{node.direct}" for node in self.nodes)

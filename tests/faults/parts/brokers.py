@@ -50,6 +50,7 @@ def mend(cluster, kind, number):
 
 def one_fault(world, kind):
     field, cluster = world.field, world.field.cluster
+    field.until(cluster.all_in_sync, 60, "state in which all replicas are in sync")
     if kind == "all":
         for node in cluster.nodes:
             node.kill()
