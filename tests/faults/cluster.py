@@ -209,7 +209,7 @@ class Cluster:
                 time.sleep(0.1)
 
     def all_in_sync(self):
-        """Whether every partition, internal ones too, has all its replicas in sync: only then is one broker's fault one."""
+        """Whether every partition, internal ones too, has all replicas in sync: only then is a fault a single one."""
         body = kafka_wire.Writer().pack("i", -1)
         with self.wire(3.0) as wire:
             reader = wire.call(kafka_wire.METADATA, 1, body)

@@ -14,8 +14,8 @@ the proxy's loop, so that nothing passes between two of their steps:
         await late.deliver()                        # arrives now, and its answer is awaited
     proxy.run(schedule(), 30)
 
-By hand: tests/faults/serve. Every frame is one line of the log: seconds, link, client, node, request or answer, what it is, error
-codes, and what was done to it. Rules are looked at in order; the first that fits acts.
+By hand: tests/faults/serve. Every frame is one line of the log: seconds, link, client, node, request or answer, what it
+is, error codes, and what was done to it. Rules are looked at in order; the first that fits acts.
 """
 
 import asyncio
