@@ -34,6 +34,8 @@ struct Probes {
   Probe cpu{"millrace_cpu_seconds_total", counter, "", "Processor time of the process, user and system."};
   Probe log_suppressed{"millrace_log_lines_suppressed_total", counter, "",
                        "Log lines left out because there were more than 10 of their kind in a second."};
+  Probe log_lost{"millrace_log_lines_lost_total", counter, "",
+                 "Log lines that stderr did not take: a full disk, or a reader that stands still or is gone."};
   Probe http_requests{"millrace_http_requests_total", counter, "code", "Answers of the HTTP server by status code."};
 
   // Sources. All counts of records are of settled batches: a batch that is replayed counts once.

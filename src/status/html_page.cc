@@ -137,6 +137,7 @@ void add_cards(std::string& page, const View& view) {
   card("lag", grouped(lag));
   card("memory held", format_bytes(static_cast<int64_t>(view.engine.memory_held_bytes)));
   card("resident", format_bytes(static_cast<int64_t>(view.process.resident_bytes)));
+  if (view.process.log_lines_lost != 0) card("log lines lost", grouped(view.process.log_lines_lost));
   page += "</div>\n";
   page += sheet.closes() ? "<p class=soft>The balance sheet closes.</p>\n"
                          : "<p><span class=\"state bad\">the balance sheet does not close</span></p>\n";

@@ -21,6 +21,8 @@ void write_program(JsonWriter& out, const View& view) {
   out.member("resident_bytes", view.process.resident_bytes);
   out.member("held_bytes", view.engine.memory_held_bytes);
   out.close('}');
+  out.key("log").open('{').member("lines_suppressed", view.process.log_lines_suppressed);
+  out.member("lines_lost", view.process.log_lines_lost).close('}');
   out.key("knobs").open('{');
   for (const auto& [name, value] : program.knobs) out.member(name, value);
   out.close('}');

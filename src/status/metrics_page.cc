@@ -26,6 +26,7 @@ void add_process(Exposition& out, const View& view) {
   out.add(kProbes.ready, {}, reasons_not_ready(view).empty() ? 1 : 0);
   out.add(kProbes.cpu, {}, view.process.cpu_seconds);
   out.add(kProbes.log_suppressed, {}, number(view.process.log_lines_suppressed));
+  out.add(kProbes.log_lost, {}, number(view.process.log_lines_lost));
   for (const auto& [code, count] : view.process.http_answers) {
     out.add(kProbes.http_requests, {std::to_string(code)}, number(count));
   }

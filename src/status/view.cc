@@ -73,6 +73,7 @@ ProcessFacts read_process_facts() {
     facts.resident_bytes = resident_pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   }
   facts.log_lines_suppressed = log_lines_suppressed();
+  facts.log_lines_lost = log_lines_lost();
   return facts;
 }
 

@@ -316,6 +316,18 @@ TEST_CASE("a port that is taken, and a log that cannot be written, keep nobody f
   CHECK(ended_well(process.wait()));
 }
 
+TEST_CASE("lines that a full disk did not take are counted", "[program]") {
+  Daemon daemon(kShortStop);
+  daemon.port.release();
+  Process process(daemon.words(), daemon.environment(), "/dev/full");
+  REQUIRE(daemon.notify.said("READY=1"));
+  const std::string metrics = http_get(daemon.port.number(), "/metrics");
+  CHECK(holds(metrics, "millrace_log_lines_lost_total{pipeline=\"copy\"} "));
+  CHECK_FALSE(holds(metrics, "millrace_log_lines_lost_total{pipeline=\"copy\"} 0\n"));
+  process.signal(SIGTERM);
+  CHECK(ended_well(process.wait()));
+}
+
 TEST_CASE("places that cannot be written end with 78", "[program]") {
   const TestFolder folder;
   const auto code = [&](const std::string& more) {

@@ -27,6 +27,8 @@ inline View sample_view(const ProgramFacts& facts) {
   view.program = &facts;
   view.process.resident_bytes = 1 << 20;
   view.process.cpu_seconds = 1.5;
+  view.process.log_lines_suppressed = 7;
+  view.process.log_lines_lost = 1234;
   view.process.http_answers = {{200, 3}, {404, 1}};
 
   Snapshot& engine = view.engine;
