@@ -1,43 +1,40 @@
 #include "base/arena.h"
 
 #include <algorithm>
-#include <utility>
 
 namespace millrace {
 
 void* Arena::allocate_slow(size_t size) {
   // A large value gets a block to itself, so that the rest of the current one is not thrown away.
-  const bool alone = size > kBlockBytes / 4 && current_ != nullptr;
-  const size_t block_size = alone ? size + kPadding : std::max(kBlockBytes, size + kPadding);
-  Block block{std::unique_ptr<char[]>(new char[block_size]), block_size};
-  char* data = block.data.get();
-  bytes_ += block_size;
-  if (alone) {
-    blocks_.insert(blocks_.end() - 1, std::move(block));
-    return data;
+  if (size > kBlockBytes / 4) {
+    large_.emplace_back(new char[size + kPadding]);
+    bytes_ += size + kPadding;
+    return large_.back().get();
   }
-  blocks_.push_back(std::move(block));
-  current_ = data;
-  capacity_ = block_size - kPadding;
+  if (filled_ == blocks_.size()) {
+    blocks_.emplace_back(new char[kBlockBytes]);
+    bytes_ += kBlockBytes;
+  }
+  enter(filled_++);
   used_ = size;
-  return data;
+  return current_;
+}
+
+void Arena::enter(size_t block) {
+  current_ = blocks_[block].get();
+  capacity_ = kBlockBytes - kPadding;
+  used_ = 0;
 }
 
 void Arena::reset() {
-  if (blocks_.empty()) return;
-  auto keep = std::find_if(blocks_.begin(), blocks_.end(), [](const Block& b) { return b.size == kBlockBytes; });
-  if (keep == blocks_.end()) {
-    blocks_.clear();
-    current_ = nullptr;
-    used_ = capacity_ = bytes_ = 0;
-    return;
-  }
-  std::swap(*keep, blocks_.front());
-  blocks_.erase(blocks_.begin() + 1, blocks_.end());
-  current_ = blocks_.front().data.get();
-  capacity_ = kBlockBytes - kPadding;
-  used_ = 0;
-  bytes_ = kBlockBytes;
+  // What one large batch needed is given back over the next ones, an eighth at a time: batches alternate in size.
+  keep_ = std::max(filled_, keep_ - (keep_ + 7) / 8);
+  const size_t kept = std::clamp<size_t>(keep_, 1, kKeptBytes / kBlockBytes);
+  if (blocks_.size() > kept) blocks_.resize(kept);
+  large_.clear();
+  bytes_ = blocks_.size() * kBlockBytes;
+  filled_ = 0;
+  if (!blocks_.empty()) enter(filled_++);
 }
 
 }  // namespace millrace

@@ -21,18 +21,50 @@ TEST_CASE("an arena gives aligned memory that keeps its contents") {
   CHECK(arena.bytes() > Arena::kBlockBytes);
 }
 
-TEST_CASE("a reset keeps one block and uses it again") {
+TEST_CASE("a reset keeps what the batch filled and uses it again") {
   Arena arena;
-  char* first = static_cast<char*>(arena.allocate(100));
-  for (int i = 0; i < 100; ++i) arena.allocate(100'000);
-  CHECK(arena.bytes() > 5'000'000);
+  std::vector<void*> first;
+  for (int i = 0; i < 40; ++i) first.push_back(arena.allocate(60'000));
+  const size_t bytes = arena.bytes();
+  CHECK(bytes == 10 * Arena::kBlockBytes);
+  CHECK(arena.filled_bytes() == bytes);
   arena.reset();
-  CHECK(arena.bytes() == Arena::kBlockBytes);
-  char* again = static_cast<char*>(arena.allocate(100));
-  CHECK(again == first);
+  CHECK(arena.bytes() == bytes);
+  CHECK(arena.filled_bytes() == Arena::kBlockBytes);
+  for (int i = 0; i < 40; ++i) REQUIRE(arena.allocate(60'000) == first[static_cast<size_t>(i)]);
+  CHECK(arena.bytes() == bytes);
+}
+
+TEST_CASE("a reset keeps no more than the bound") {
+  Arena arena;
+  for (int i = 0; i < 200; ++i) arena.allocate(60'000);
+  CHECK(arena.bytes() > 2 * Arena::kKeptBytes);
   arena.reset();
-  CHECK(arena.allocate(100) == again);
+  CHECK(arena.bytes() == Arena::kKeptBytes);
+}
+
+TEST_CASE("what one large batch needed is given back over small ones, down to one block") {
+  Arena arena;
+  for (int i = 0; i < 32; ++i) arena.allocate(60'000);
+  CHECK(arena.bytes() == 8 * Arena::kBlockBytes);
+  arena.reset();
+  size_t before = arena.bytes();
+  int resets = 0;
+  for (; resets < 100 && arena.bytes() > Arena::kBlockBytes; ++resets) {
+    arena.allocate(100);
+    arena.reset();
+    CHECK(arena.bytes() <= before);
+    before = arena.bytes();
+  }
   CHECK(arena.bytes() == Arena::kBlockBytes);
+  CHECK(resets > 2);  // not at once: the next batch may be large again
+}
+
+TEST_CASE("nothing has an address, even in an empty arena") {
+  Arena arena;
+  CHECK(arena.allocate(0) != nullptr);
+  CHECK(arena.make_array<uint64_t>(0).data() != nullptr);
+  CHECK(arena.bytes() == 0);
 }
 
 TEST_CASE("a large value has a block of its own, padded, and the current block goes on") {
