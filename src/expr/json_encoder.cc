@@ -57,15 +57,16 @@ class JsonEncoder final : public Encoder {
   EncodeResult encode(const DecodedRecord& record, std::span<const Edit> edits, Arena& arena) override {
     text_ = record.text;
     spans_ = record.spans;
-    splices_.clear();
-    removals_.clear();
-    insertions_.clear();
-    emptied_.clear();
     uint32_t begin = 0;
     uint32_t end = static_cast<uint32_t>(text_.size());
     while (begin < end && is_json_space(text_[begin])) ++begin;
     while (end > begin && is_json_space(text_[end - 1])) --end;
     if (begin == end || text_[begin] != '{') return {RejectReason::not_an_object, "the value is no JSON object", {}};
+    if (only_new_members(edits)) return {RejectReason::none, {}, append(edits, end, arena)};
+    splices_.clear();
+    removals_.clear();
+    insertions_.clear();
+    emptied_.clear();
     for (const Edit& edit : edits) {
       if (!place(edit, begin, end)) {
         return {RejectReason::not_an_object, fmt::format("{} is no object", describe(edit.slot, failed_level_)), {}};
@@ -103,6 +104,53 @@ class JsonEncoder final : public Encoder {
     std::string name = "value";
     for (size_t i = 0; i <= level; ++i) name += "." + paths_[slot].parts[i].name;
     return name;
+  }
+
+  [[nodiscard]] bool only_new_members(std::span<const Edit> edits) const {
+    return std::all_of(edits.begin(), edits.end(), [this](const Edit& edit) {
+      const Path& path = paths_[edit.slot];
+      if (edit.remove || path.parts.size() != 1) return false;
+      return spans_.empty() || !spans_[edit.slot].present();
+    });
+  }
+
+  // What decorating mostly is: members that the object at the root does not have go before its closing brace.
+  std::string_view append(std::span<const Edit> edits, uint32_t root_end, Arena& arena) const {
+    const uint32_t at = before_space(root_end - 1);
+    size_t size = text_.size();
+    for (const Edit& edit : edits) size += paths_[edit.slot].parts[0].member.size() + edit.json.size();
+    size -= !edits.empty() && text_[at - 1] == '{' ? 1 : 0;  // no comma before the first member of all
+    char* const to = static_cast<char*>(arena.allocate(size, 1));
+    std::memcpy(to, text_.data(), at);
+    char* out = to + at;
+    bool first = text_[at - 1] == '{';
+    for (const Edit& edit : edits) {
+      const std::string_view member = paths_[edit.slot].parts[0].member;
+      out = put(out, member.substr(first ? 1 : 0));
+      out = put(out, edit.json);
+      first = false;
+    }
+    put(out, text_.substr(at));
+    return {to, size};
+  }
+
+  // Names and values are mostly shorter than the call of memcpy is worth.
+  static char* put(char* to, std::string_view text) {
+    const size_t size = text.size();
+    if (size > 16 || size < 4) {
+      if (size > 16) {
+        std::memcpy(to, text.data(), size);
+      } else {
+        for (size_t i = 0; i < size; ++i) to[i] = text[i];
+      }
+    } else if (size >= 8) {
+      std::memcpy(to, text.data(), 8);
+      std::memcpy(to + size - 8, text.data() + size - 8, 8);
+    } else {
+      std::memcpy(to, text.data(), 4);
+      std::memcpy(to + size - 4, text.data() + size - 4, 4);
+    }
+    return to + size;
   }
 
   // Finds where an edit goes. False: something on the way is there and no object.

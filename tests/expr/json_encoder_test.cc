@@ -63,6 +63,15 @@ TEST_CASE("A new member goes behind the last one") {
   CHECK(edited(R"({"u":{},"z":0})", {{{"u", "t"}, "2"}}) == R"({"u":{"t":2},"z":0})");
 }
 
+TEST_CASE("New members of every length, alone and behind others") {
+  for (size_t size = 1; size < 40; ++size) {
+    const std::string name(size, 'n');
+    const std::string digits(size, '7');
+    CHECK(edited("{}", {{{name}, digits}}) == "{\"" + name + "\":" + digits + "}");
+    CHECK(edited("{\"a\":1}", {{{name}, "0"}, {{"b"}, digits}}) == "{\"a\":1,\"" + name + "\":0,\"b\":" + digits + "}");
+  }
+}
+
 TEST_CASE("Objects on the way are made when they are missing") {
   CHECK(edited("{}", {{{"a", "b", "c"}, "1"}}) == R"({"a":{"b":{"c":1}}})");
   CHECK(edited(R"({"x":0})", {{{"a", "b"}, "1"}, {{"y"}, "5"}, {{"a", "c"}, "2"}, {{"a", "d", "e"}, "3"}}) ==

@@ -40,6 +40,26 @@ TEST_CASE("Values as JSON") {
   CHECK(json(Value::map(bad, 1)) == "(not_json)");
 }
 
+TEST_CASE("What has to be escaped is found wherever it stands") {
+  Arena arena;
+  const std::vector<std::pair<std::string, std::string>> signs = {
+      {"\"", "\\\""},      {"\\", "\\\\"}, {"\n", "\\n"},    {std::string(1, '\0'), "\\u0000"},
+      {"\x1F", "\\u001f"}, {" ", " "},     {"\x7F", "\x7F"}, {"!", "!"},
+      {"#", "#"},          {"[", "["},     {"]", "]"},       {"\xC3\xA9", "\xC3\xA9"}};
+  for (size_t size = 0; size < 20; ++size) {
+    CHECK(json_of(Value::string(std::string(size, 'x')), arena) == '"' + std::string(size, 'x') + '"');
+    for (size_t at = 0; at <= size; ++at) {
+      const std::string before(at, 'x');
+      const std::string behind(size - at, 'y');
+      for (const auto& [sign, written] : signs) {
+        const std::string text = before + sign + behind;
+        REQUIRE(json_of(Value::string(text), arena) == '"' + before + written + behind + '"');
+      }
+      REQUIRE(json_of(Value::string(before + "\xFF" + behind), arena) == "(not_json)");
+    }
+  }
+}
+
 TEST_CASE("JSON as values, and back") {
   Arena arena;
   for (const char* text :
