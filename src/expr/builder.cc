@@ -183,7 +183,7 @@ Built Builder::junction(const AstNode& node) {
     const Kind type = terms.back().type;
     const AstNode& at = ast_.at(child);
     if (type != Kind::absent && type != Kind::boolean && !environment_.lenient) {
-      return failed(at, std::string(is_and ? "&&" : "||") + " wants true or false at both sides; this is a " +
+      return failed(at, std::string(is_and ? "&&" : "||") + " wants true or false at both sides; this is of type " +
                             std::string(kind_name(type)));
     }
   }
@@ -206,8 +206,8 @@ Built Builder::conditional(const AstNode& node) {
   Built yes = build(node.children[1]);
   Built no = build(node.children[2]);
   if (condition.type != Kind::absent && condition.type != Kind::boolean && !environment_.lenient) {
-    return failed(ast_.at(node.children[0]),
-                  "the condition of ?: must be true or false; this is a " + std::string(kind_name(condition.type)));
+    return failed(ast_.at(node.children[0]), "the condition of ?: must be true or false; this is of type " +
+                                                 std::string(kind_name(condition.type)));
   }
   if (condition.constant && condition.value.is(Kind::boolean))
     return condition.value.as_bool() ? std::move(yes) : std::move(no);

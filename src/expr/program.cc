@@ -128,7 +128,7 @@ class ProgramMaker {
     if (want == Want::condition && built.type != Kind::absent && built.type != Kind::boolean) {
       const AstNode& root = program->ast_.at(program->ast_.root);
       errors.push_back({root.offset, root.length,
-                        "a condition must be true or false; this is a " + std::string(kind_name(built.type))});
+                        "a condition must be true or false; this is of type " + std::string(kind_name(built.type))});
       return nullptr;
     }
     program->root_ = std::move(built.node);

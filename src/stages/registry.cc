@@ -15,7 +15,9 @@ namespace {
 template <const StageKind& kKind>
 StagePlan read_observed(StageSetup& setup) {
   StagePlan plan = kKind.read(setup);
-  if (plan.make) {
+  if (setup.diagnostics.has_errors()) {
+    plan.make = nullptr;  // nothing of a config with errors is ever made
+  } else if (plan.make) {
     plan.make = [make = plan.make]() -> std::unique_ptr<Stage> { return std::make_unique<ObservedStage>(make()); };
   }
   return plan;

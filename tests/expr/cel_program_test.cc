@@ -96,7 +96,7 @@ TEST_CASE("errors at load say where and what") {
   CHECK(error("value.a.startsWith() || true") == "0+20: `startsWith` takes 1 argument, not 0");
   CHECK(error("1 +", Want::value) == "3+0: the expression ends where an expression is expected");
   CHECK(error("value.a = 1") == "8+1: write == to compare");
-  CHECK(error("'a' + 'b'") == "0+9: a condition must be true or false; this is a string");
+  CHECK(error("'a' + 'b'") == "0+9: a condition must be true or false; this is of type string");
   CHECK(error("value.a.matches('(')") == "16+3: the regular expression does not compile: missing ): (");
   CHECK(error("value.a.matches(value.b)") ==
         "16+7: the pattern must be a constant (or set expressions.dynamic_patterns: true)");
