@@ -87,6 +87,7 @@ class Run {
   [[nodiscard]] std::string standstill() const;
   [[nodiscard]] View view() const;
   void keep_threshold();
+  [[nodiscard]] bool nothing_was_open();
 
   const CommandLine& line_;
   const Pipeline& pipeline_;
@@ -222,7 +223,8 @@ Ending Run::live() {
       return {ExitCode::done, signal == SIGTERM ? "SIGTERM" : "SIGINT", {}, false};
     }
     if (signal == SIGHUP) {
-      log_warn("signal", "SIGHUP: the configuration is read at the start only; restart to take a change");
+      log_warn("signal", "SIGHUP: this version cannot reload; nothing changes. `millrace check {}`, then restart",
+               escape_for_log(spec.file));
     }
     if (clock_.mono_ms() >= look_at_ms) {
       if (touch_file_->gone()) return {ExitCode::done, "the touch file was removed", {}, false};
@@ -275,18 +277,35 @@ void Run::stop(Ending& ending) {
   // A little less than what the watchdog allows, so that an end in order is told apart from one that was cut short.
   const auto left_ms = [&](int64_t less_ms) { return std::max<int64_t>(deadline_ms - less_ms - clock_.mono_ms(), 0); };
   engine_->stop();
+  if (nothing_was_open()) {
+    ending.why += "; nothing was open: no batch had begun";
+    ending.leave_at_once = true;
+    return;
+  }
   if (!engine_->join(left_ms(500))) {
     ending.code = ExitCode::stop_cut_short;
     ending.why += "; a worker did not end in time";
     ending.leave_at_once = true;
     return;
   }
+  log_debug("stop", "the workers have ended");
   threshold_at_ms_ = INT64_MIN / 2;
   keep_threshold();
   if (const EdgeStop edge = edge_->stop(left_ms(200)); !edge.complete) {
     log_warn("stop", "leaving without the rest: {}", escape_for_log(edge.what));
     ending.leave_at_once = true;
+  } else {
+    log_debug("stop", "the group is left");
   }
+}
+
+// After the engine was asked to stop: whether some worker was still making its first connection, so that this instance
+// was in no group yet and never had a partition. There is nothing to wait for then, and a client whose brokers do not
+// answer may take all of the stop's time. A partition that comes from here on comes to workers that begin no batch.
+bool Run::nothing_was_open() {
+  constexpr int64_t kStartedMs = 100;  // who is not in the middle of a call ends at once
+  static_cast<void>(engine_->join(kStartedMs));
+  return !engine_->producers_ready() && !edge_->snapshot().ever_assigned;
 }
 
 void Run::say_farewell(const Ending& ending) const {
