@@ -106,7 +106,24 @@ tl::unexpected<BrokerError> BrokerBase::failed(const KafkaError& error, std::str
     return tl::make_unexpected(std::move(delivery).error());
   }
   if (const KafkaError fatal = producer_->fatal(); !fatal.ok()) return call_failed(fatal, doing, on_silence);
-  return call_failed(error, doing, on_silence);
+  // "Wrong state" hides why the transaction failed before this call.
+  KafkaError cause = error;
+  if (error.code == RD_KAFKA_RESP_ERR__STATE && shared_.settings.delivery == Delivery::exactly_once) {
+    if (KafkaError first = producer_->transaction_failure(); !first.ok()) cause = std::move(first);
+  }
+  return tl::make_unexpected(name_destination(cause, call_failed(cause, doing, on_silence).value()));
+}
+
+BrokerError BrokerBase::name_destination(const KafkaError& error, BrokerError failure) {
+  if (failure.fault != Fault::destination) return failure;
+  const std::string topic = producer_->refused_topic(error.code);
+  for (size_t i = 0; !topic.empty() && i < shared_.destinations.size(); ++i) {
+    if (shared_.destinations.topic(i) != topic) continue;
+    shared_.destinations.mark(i, error.text);
+    shared_.clerk_wake.notify();
+    return {Fault::destination, fmt::format("writing to {}: {}", topic, failure.what), static_cast<int>(i)};
+  }
+  return failure;
 }
 
 BrokerResult<void> BrokerBase::flush(const Deadline& deadline) {

@@ -39,6 +39,9 @@ class BrokerBase : public Broker {
   // The failure of a delivery, once; the destination is marked.
   BrokerResult<void> take_delivery_failure();
 
+  // Names the topic that a failed transaction is about, and marks it.
+  BrokerError name_destination(const KafkaError& error, BrokerError failure);
+
   // The error of a call, or of the delivery that made it fail.
   tl::unexpected<BrokerError> failed(const KafkaError& error, std::string_view doing, Fault on_silence);
 

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/text.h"
+#include "kafka/library_log.h"
 
 namespace millrace {
 
@@ -36,6 +37,7 @@ Result<std::unique_ptr<Producer>> Producer::create(const EdgeSettings& settings,
   // Without a delivery callback each flush sleeps 10 ms.
   rd_kafka_conf_set_dr_msg_cb(conf.get(), on_delivery);
   rd_kafka_conf_set_error_cb(conf.get(), on_error);
+  rd_kafka_conf_set_log_cb(conf.get(), on_log);
   producer->watch_.attach(conf.get());
   std::array<char, 512> text{};
   rd_kafka_t* client = rd_kafka_new(RD_KAFKA_PRODUCER, conf.get(), text.data(), text.size());
@@ -132,6 +134,36 @@ KafkaError Producer::fatal() const {
     error.text = escape_for_log(text.data(), 512);
   }
   return error;
+}
+
+KafkaError Producer::transaction_failure() const {
+  // Beginning another one is refused with the failure of the one that is open.
+  return take_error(rd_kafka_begin_transaction(client_.get()));
+}
+
+std::string Producer::refused_topic(rd_kafka_resp_err_t code) const {
+  const std::string_view text = rd_kafka_err2str(code);
+  const MutexLock lock(refused_mutex_);
+  for (const auto& [topic, why] : refused_topics_) {
+    if (why == text) return topic;
+  }
+  return {};
+}
+
+void Producer::clear_refused_topics() {
+  const MutexLock lock(refused_mutex_);
+  refused_topics_.clear();
+}
+
+// Called by librdkafka's threads. Which topic could not be added to a transaction is said nowhere but here.
+void Producer::on_log(const rd_kafka_t* client, int level, const char* facility, const char* text) {
+  log_from_library(client, level, facility, text);
+  if (std::string_view(facility) != "ADDPARTS") return;
+  const auto refused = parse_refused_partition(text);
+  auto* self = static_cast<Producer*>(rd_kafka_opaque(client));
+  constexpr size_t kRefusedMax = 1000;
+  const MutexLock lock(self->refused_mutex_);
+  if (refused && self->refused_topics_.size() < kRefusedMax) self->refused_topics_.push_back(*refused);
 }
 
 void Producer::on_delivery(rd_kafka_t* /*client*/, const rd_kafka_message_t* message, void* opaque) {

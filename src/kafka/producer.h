@@ -8,8 +8,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "base/thread.h"
 #include "kafka/error.h"
 #include "kafka/handles.h"
 #include "kafka/settings.h"
@@ -55,6 +57,13 @@ class Producer {
   // The client's fatal error, if it has one.
   [[nodiscard]] KafkaError fatal() const;
 
+  // Why the open transaction failed, after a call was refused with _STATE: librdkafka says that to some calls only.
+  [[nodiscard]] KafkaError transaction_failure() const;
+
+  // The topic that could not be added to the transaction because of this error; empty: none.
+  [[nodiscard]] std::string refused_topic(rd_kafka_resp_err_t code) const;
+  void clear_refused_topics();
+
   // The last thing librdkafka complained about (brokers down, authentication); served by serve() and flush().
   [[nodiscard]] const KafkaError& complaint() const { return complaint_; }
 
@@ -65,11 +74,14 @@ class Producer {
   Producer() = default;
   Result<void> make_topics(const EdgeSettings& settings);
   static void on_delivery(rd_kafka_t* client, const rd_kafka_message_t* message, void* opaque);
+  static void on_log(const rd_kafka_t* client, int level, const char* facility, const char* text);
   static void on_error(rd_kafka_t* client, int code, const char* reason, void* opaque);
 
   WireWatch watch_;  // outlives the client, whose threads call it
   std::optional<DeliveryFailure> failure_;
   KafkaError complaint_;
+  mutable Mutex refused_mutex_;
+  std::vector<std::pair<std::string, std::string>> refused_topics_ GUARDED_BY(refused_mutex_);  // and the error's text
   ClientHandle client_;
   std::vector<TopicHandle> topics_;  // destroyed before the client
 };

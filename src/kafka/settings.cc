@@ -1,13 +1,12 @@
 #include "kafka/settings.h"
 
 #include <fmt/core.h>
-#include <syslog.h>
 
 #include <algorithm>
 #include <array>
 
-#include "base/log.h"
 #include "base/text.h"
+#include "kafka/library_log.h"
 
 namespace millrace {
 
@@ -62,11 +61,6 @@ const AllowedProperty* find_allowed(std::string_view key) {
     if (allowed.name.back() == '.' ? key.starts_with(allowed.name) : key == allowed.name) return &allowed;
   }
   return nullptr;
-}
-
-void log_from_library(const rd_kafka_t* /*client*/, int level, const char* facility, const char* text) {
-  const LogLevel to = level >= LOG_DEBUG ? LogLevel::debug : level >= LOG_NOTICE ? LogLevel::info : LogLevel::warn;
-  if (log_enabled(to)) log_line(to, "librdkafka", std::string(facility) + ": " + escape_for_log(text, 512));
 }
 
 // Collects the first refusal of a list of settings.

@@ -5,6 +5,7 @@
 #ifdef MILLRACE_TEST_SWITCHES
 #include <cstdlib>
 #include <cstring>
+#include <string>
 #endif
 
 namespace millrace {
@@ -18,7 +19,7 @@ inline bool outcome_rule_is_on() {
 // MILLRACE_TEST_RING=1: recovery goes on with the transactional id that it has just initialised.
 inline int ring_of(int slots) {
   const char* value = std::getenv("MILLRACE_TEST_RING");
-  return value == nullptr ? slots : std::atoi(value);
+  return value == nullptr ? slots : std::stoi(value);
 }
 #else
 constexpr bool outcome_rule_is_on() {

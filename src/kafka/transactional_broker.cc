@@ -2,6 +2,10 @@
 
 #include <fmt/core.h>
 
+#include <future>
+#include <utility>
+#include <vector>
+
 #include "base/check.h"
 #include "base/log.h"
 #include "kafka/partition_list.h"
@@ -35,6 +39,34 @@ BrokerResult<void> fence_id(EdgeShared& shared, ProducerKind kind, const std::st
   return done;
 }
 
+// All of them at once, because one after the other they would take seconds. What is done is taken out of `slots`.
+BrokerResult<void> fence_all(EdgeShared& shared, const ProducerKind& kind, int worker, std::set<int>& slots,
+                             const Deadline& deadline) {
+  std::vector<std::pair<int, std::future<BrokerResult<void>>>> running;
+  for (const int slot : slots) {
+    const std::string id = transactional_id(shared.settings, worker, slot);
+    running.emplace_back(slot,
+                         std::async(slots.size() == 1 ? std::launch::deferred : std::launch::async,
+                                    [&shared, &kind, &deadline, id] { return fence_id(shared, kind, id, deadline); }));
+  }
+  BrokerResult<void> all;
+  for (auto& [slot, result] : running) {
+    BrokerResult<void> done = result.get();
+    if (done) {
+      slots.erase(slot);
+    } else if (all) {
+      all = std::move(done);
+    }
+  }
+  return all;
+}
+
+std::set<int> every_slot() {
+  std::set<int> slots;
+  for (int slot = 0; slot < TransactionalBroker::kRingSlots; ++slot) slots.insert(slot);
+  return slots;
+}
+
 }  // namespace
 
 std::string transactional_id(const EdgeSettings& settings, int worker, int slot) {
@@ -43,23 +75,25 @@ std::string transactional_id(const EdgeSettings& settings, int worker, int slot)
 
 BrokerResult<void> fence_worker(EdgeShared& shared, int worker, int64_t deadline_ms) {
   const Deadline deadline(shared.clock, deadline_ms);
-  const std::optional<int> known = shared.state_files.slot(worker, TransactionalBroker::kSlots);
-  for (int slot = 0; slot < TransactionalBroker::kSlots; ++slot) {
-    if (known && slot != *known) continue;
-    BrokerResult<void> done = fence_id(shared, {}, transactional_id(shared.settings, worker, slot), deadline);
-    if (!done) return done;
-  }
-  return {};
+  const std::optional<int> known = shared.state_files.slot(worker, TransactionalBroker::kRingSlots);
+  std::set<int> slots = known ? std::set{*known} : every_slot();
+  return fence_all(shared, {}, worker, slots, deadline);
 }
 
 BrokerResult<void> TransactionalBroker::start(int64_t deadline_ms) {
   const Deadline deadline(shared_.clock, deadline_ms);
   if (slot_ < 0) {
-    const std::optional<int> known = shared_.state_files.slot(worker_, kSlots);
-    slot_ = known.value_or(0);
-    // Which one a predecessor used is not known: all are ended.
-    for (int slot = 0; !known && slot < kSlots; ++slot) {
-      if (slot != slot_) to_fence_.insert(slot);
+    const std::optional<int> known = shared_.state_files.slot(worker_, kRingSlots);
+    if (known) {
+      // As in a recovery: what the predecessor left on its way is of the id that it used, so the next one is taken.
+      to_fence_.insert(*known);
+      used_ms_[*known] = shared_.clock.mono_ms();
+      slot_ = (*known + 1) % ring_of(kRingSlots);
+    } else {
+      // Which one a predecessor used is not known: all are ended, and it is hardly the one that the time of day gives.
+      to_fence_ = every_slot();
+      slot_ = static_cast<int>(shared_.clock.wall_ms() / 1000 % ring_of(kRingSlots));
+      to_fence_.erase(slot_);
     }
   }
   if (BrokerResult<void> done = fence(deadline); !done) return done;
@@ -72,13 +106,7 @@ BrokerResult<void> TransactionalBroker::start(int64_t deadline_ms) {
 }
 
 BrokerResult<void> TransactionalBroker::fence(const Deadline& deadline) {
-  while (!to_fence_.empty()) {
-    const int slot = *to_fence_.begin();
-    BrokerResult<void> done = fence_id(shared_, kind(), transactional_id(shared_.settings, worker_, slot), deadline);
-    if (!done) return done;
-    to_fence_.erase(slot);
-  }
-  return {};
+  return fence_all(shared_, kind(), worker_, to_fence_, deadline);
 }
 
 BrokerResult<void> TransactionalBroker::open(const Deadline& deadline) {
@@ -109,6 +137,7 @@ BrokerResult<void> TransactionalBroker::begin() {
     return broker_fail(Fault::unknown_outcome, "since the last transaction: " + producer_->watch().suspicion());
   }
   pending_.clear();
+  producer_->clear_refused_topics();
   const KafkaError error = take_error(rd_kafka_begin_transaction(producer_->client()));
   if (error.ok()) return {};
   return failed(error, "beginning a transaction", Fault::other);
@@ -178,6 +207,7 @@ BrokerResult<void> TransactionalBroker::rebuild(bool isolate, int64_t deadline_m
   CHECK_MSG(slot_ >= 0, "rebuild before start");
   if (ready_) {
     to_fence_.insert(slot_);
+    used_ms_[slot_] = shared_.clock.mono_ms();
     next_ = true;
   }
   if (ready_ || isolate != isolating_) {
@@ -186,16 +216,28 @@ BrokerResult<void> TransactionalBroker::rebuild(bool isolate, int64_t deadline_m
   }
   isolating_ = isolate;
   if (BrokerResult<void> done = fence(deadline); !done) return done;
-  if (next_) {
-    const int next = (slot_ + 1) % ring_of(kSlots);
-    // Written before it is used, so that a restart ends what was begun with it.
-    if (Result<void> written = shared_.state_files.write_slot(worker_, next); !written) {
-      return broker_fail(Fault::other, std::move(written).error().what);
-    }
-    slot_ = next;
-    next_ = false;
-  }
+  if (BrokerResult<void> taken = take_next(); !taken) return taken;
   return open(deadline);
+}
+
+BrokerResult<void> TransactionalBroker::take_next() {
+  if (!next_) return {};
+  const int next = (slot_ + 1) % ring_of(kRingSlots);
+  if (const auto used = used_ms_.find(next); used != used_ms_.end() && next != slot_) {
+    const int64_t rests_ms = used->second + kRestMs - shared_.clock.mono_ms();
+    if (rests_ms > 0) {
+      return broker_fail(Fault::other, fmt::format("{} recoveries within a minute: the next transactional id rests for "
+                                                   "another {} ms",
+                                                   kRingSlots, rests_ms));
+    }
+  }
+  // Written before it is used, so that a restart ends what was begun with it.
+  if (Result<void> written = shared_.state_files.write_slot(worker_, next); !written) {
+    return broker_fail(Fault::other, std::move(written).error().what);
+  }
+  slot_ = next;
+  next_ = false;
+  return {};
 }
 
 }  // namespace millrace

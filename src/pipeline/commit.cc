@@ -233,6 +233,9 @@ CommitStep Committer::abort_and(CommitState next, Batch& batch, std::string why)
   }
   if (next == CommitState::holding) return hold(batch, HoldFor::group, std::move(why));
   state_ = next;
+  hold_for_ = HoldFor::time;
+  cause_ = why;
+  troubled_destination_ = -1;
   reason_ = std::move(why);
   wake_ms_ = 0;
   return step_of(CommitStep::Kind::again);
@@ -269,6 +272,9 @@ CommitStep Committer::settle(Batch& batch, BatchResult result) {
   refusals_ = 0;
   unnamed_refusals_ = 0;
   differs_since_ms_ = -1;
+  hold_for_ = HoldFor::time;
+  cause_.clear();
+  troubled_destination_ = -1;
   CommitStep step = step_of(CommitStep::Kind::settled);
   step.result = result;
   return step;

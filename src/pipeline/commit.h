@@ -96,6 +96,13 @@ class Committer {
   [[nodiscard]] CommitState state() const { return state_; }
   [[nodiscard]] const std::string& reason() const { return reason_; }
   [[nodiscard]] const CommitCounters& counters() const { return counters_; }
+  // Why the batch at work had to be given up; empty once it is settled. Between two tries too, so that readiness does not
+  // go back and forth.
+  [[nodiscard]] const std::string& cause() const { return cause_; }
+  // That cause is a state of a destination.
+  [[nodiscard]] bool held_by_destination() const { return !cause_.empty() && hold_for_ == HoldFor::destination; }
+  // Which one, where it is known; -1 otherwise.
+  [[nodiscard]] int troubled_destination() const { return troubled_destination_; }
   // The last thing that went wrong.
   [[nodiscard]] const std::string& last_error() const { return last_error_; }
 
@@ -150,6 +157,8 @@ class Committer {
 
   // Of the batch at work.
   HoldFor hold_for_ = HoldFor::time;
+  std::string cause_;
+  int troubled_destination_ = -1;
   bool isolate_ = false;    // the next producer is to be an isolating one
   bool isolating_ = false;  // the present one is
   int refusals_ = 0;

@@ -43,6 +43,8 @@ CommitStep Committer::trouble(const BrokerError& error, Batch& batch) {
   state_ = CommitState::rebuilding;
   wake_ms_ = 0;
   hold_for_ = error.fault == Fault::destination ? HoldFor::destination : HoldFor::time;
+  cause_ = error.what;
+  troubled_destination_ = error.fault == Fault::destination ? error.destination : -1;
   log_warn("recovery", "batch {}: {} ({}): giving the producer up, then comparing the committed offsets", batch.number,
            escape_for_log(error.what), to_string(error.fault));
   if (error.fault == Fault::fenced && fenced_too_often()) {
@@ -139,8 +141,8 @@ CommitStep Committer::compare(Batch& batch) {
   if (!differences(batch, *found).empty() && options_.delivery == Delivery::exactly_once) return differs(batch, *found);
   differs_since_ms_ = -1;
   if (urgency_ == Urgency::hasten) return settle(batch, BatchResult::dropped);
-  if (hold_for_ == HoldFor::destination) return hold(batch, HoldFor::destination, reason_);
-  return hold(batch, HoldFor::time, reason_);
+  // What was waited for on the way here is over; why it all began is not.
+  return hold(batch, held_by_destination() ? HoldFor::destination : HoldFor::time, cause_);
 }
 
 // Neither where the batch began nor where it ends.

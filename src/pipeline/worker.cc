@@ -134,7 +134,7 @@ bool Worker::should_close() const {
 int64_t Worker::run_batch() {
   if (should_close()) {
     batch_->closing = true;
-    if (committer_.accepts()) set_state(WorkerState::committing, "");
+    if (committer_.accepts()) show_try();
   } else if (clock_.mono_ms() >= batch_->closes_ms) {
     // Only progress moved, and its turn has not come: the batch goes on into the next tick.
     batch_->closes_ms = (clock_.mono_ms() / options_.interval_ms + 1) * options_.interval_ms;
@@ -144,7 +144,7 @@ int64_t Worker::run_batch() {
     case CommitStep::Kind::ready:
       return wait_for_more();
     case CommitStep::Kind::again:
-      if (!committer_.accepts()) set_state(WorkerState::recovering, committer_.reason());
+      if (!committer_.accepts()) show_try();
       return 0;
     case CommitStep::Kind::wait:
       set_state(WorkerState::blocked, committer_.reason());
@@ -353,6 +353,17 @@ void Worker::end_quietly() {
   ended_.store(true);
 }
 
+// A batch that had to be given up is not well until it is settled: its next try looks like the trouble before it.
+void Worker::show_try() {
+  if (committer_.held_by_destination()) {
+    set_state(WorkerState::blocked, committer_.cause());
+  } else if (!committer_.cause().empty() || !committer_.accepts()) {
+    set_state(WorkerState::recovering, committer_.cause().empty() ? committer_.reason() : committer_.cause());
+  } else {
+    set_state(WorkerState::committing, "");
+  }
+}
+
 void Worker::set_state(WorkerState state, const std::string& reason) {
   if (state_ == state && reason_ == reason) return;
   const bool was_blocked = state_ == WorkerState::blocked;
@@ -392,6 +403,11 @@ void Worker::publish() {
     const DestinationLimits& limits = broker_->destination(static_cast<uint16_t>(i));
     destinations.push_back({graph_.topics()[i].destination, graph_.topics()[i].topic, limits.partitions,
                             limits.partitions > 0 && limits.reachable, limits.state});
+  }
+  if (const int troubled = committer_.troubled_destination(); troubled >= 0) {
+    DestinationStatus& destination = destinations[static_cast<size_t>(troubled)];
+    destination.usable = false;
+    destination.state = committer_.cause();
   }
   const CommitCounters& counters = committer_.counters();
   const MutexLock lock(view_mutex_);

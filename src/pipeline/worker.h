@@ -96,6 +96,7 @@ class Worker {
   bool should_close() const;
   int64_t finish(EngineEnd end);
   void end_quietly();
+  void show_try();
   void set_state(WorkerState state, const std::string& reason);
   void publish();
   void note_progress() { progress_ms_.store(clock_.mono_ms()); }

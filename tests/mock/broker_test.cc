@@ -1,5 +1,6 @@
 // Every class of error that a transaction can meet, on librdkafka's mock cluster: which step reports it, as what, and
 // that one rebuild brings the worker back. The mock has no isolation and no fencing: this tests the handling only.
+#include "kafka/library_log.h"
 #include "mock/rig.h"
 #include "support/catch.h"
 
@@ -38,8 +39,8 @@ struct Rig {
     cluster.topic("out", 4);
     EdgeSettings settings = settings_for(cluster.address());
     settings.delivery = delivery;
-    // A slot that is remembered needs one initialisation; one that is not, four.
-    std::ofstream(state.path() + "/worker-0.slot") << 0;
+    // Where a slot is remembered, one id is ended instead of all.
+    std::ofstream(state.path() + "/worker-0.slot") << 14;
     settings.state_directory = state.path();
     settings.sources = {SourceSettings{"in", {"in"}, {}, OnDataLoss::stop}};
     settings.destinations = {DestinationSettings{"out", "none"}};
@@ -186,7 +187,65 @@ TEST_CASE("Errors of the end leave the outcome unknown, except that we were fenc
   check_case(rig, {kEndTxn, {RD_KAFKA_RESP_ERR_PRODUCER_FENCED}, Fault::fenced});
 }
 
-TEST_CASE("Each recovery takes the next id of the ring, and a restart goes on with it") {
+TEST_CASE("A broken connection is shown when it begins, and every ten seconds") {
+  OutageFilter filter;
+  const std::string one = "[thrd:10.0.0.1:9092/1]: 10.0.0.1:9092/1: Connect to ipv4#10.0.0.1:9092 failed";
+  const std::string same = "[thrd:10.0.0.1:9092/bootstrap]: 10.0.0.1:9092/bootstrap: Connect to 10.0.0.1:9092 failed";
+  const std::string other = "[thrd:10.0.0.2:9092/2]: 10.0.0.2:9092/2: Connect to ipv4#10.0.0.2:9092 failed";
+  CHECK(filter.shows(one, 100'000));
+  CHECK_FALSE(filter.shows(same, 100'010));
+  CHECK(filter.shows(other, 100'020));
+  int shown = 0;
+  for (int64_t ms = 100'030; ms < 200'030; ms += 10) {
+    shown += filter.shows(one, ms) ? 1 : 0;
+    shown += filter.shows(other, ms) ? 1 : 0;
+  }
+  CHECK(shown >= 9);
+  CHECK(shown <= 10);
+  CHECK(filter.shows(one, 300'000));
+}
+
+TEST_CASE("A topic that cannot be added to a transaction is named, whichever call meets it first") {
+  Rig rig;
+  REQUIRE(rig.broker->start(10'000));
+  rig.cluster.next(kAddPartitions, {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED});
+  REQUIRE(rig.broker->begin());
+  BrokerResult<void> failed;
+  SECTION("sending a record") {
+    REQUIRE(wait_until([&] {
+      failed = rig.broker->send(some_record());
+      return !failed;
+    }));
+  }
+  SECTION("sending offsets") {
+    REQUIRE(rig.broker->send(some_record()));
+    REQUIRE(wait_until([&] {
+      failed = rig.broker->send_offsets({{{"in", 0}, 10}}, some_stamp(), 5000);
+      return !failed;
+    }));
+  }
+  SECTION("committing") {
+    REQUIRE(rig.broker->send(some_record()));
+    failed = rig.broker->commit(5000);
+    REQUIRE_FALSE(failed);
+  }
+  INFO(failed.error().what);
+  CHECK(failed.error().fault == Fault::destination);
+  CHECK(failed.error().destination == 0);
+  CHECK(failed.error().what.find("writing to out: ") == 0);
+  CHECK(failed.error().what.find("TOPIC_AUTHORIZATION_FAILED") != std::string::npos);
+}
+
+TEST_CASE("A start that knows no slot ends all of them, in the time of a few") {
+  Rig rig;
+  std::filesystem::remove(rig.state.path() + "/worker-0.slot");
+  const int64_t before = kClock.mono_ms();
+  REQUIRE(rig.broker->start(10'000));
+  WARN("all slots ended in " << kClock.mono_ms() - before << " ms");
+  CHECK(transaction(*rig.broker).fault == Fault::none);
+}
+
+TEST_CASE("A start and each recovery take the next id of the ring, and none is used twice within a minute") {
   Rig rig;
   REQUIRE(rig.broker->start(10'000));
   auto slot = [&] {
@@ -195,12 +254,16 @@ TEST_CASE("Each recovery takes the next id of the ring, and a restart goes on wi
     file >> value;
     return value;
   };
-  CHECK(slot() == 0);
-  for (const int expected : {1, 2, 3, 0}) {
+  CHECK(slot() == 15);
+  for (int expected = 0; expected < 14; ++expected) {
     REQUIRE(rig.broker->rebuild(false, 10'000));
     CHECK(slot() == expected);
-    CHECK(transaction(*rig.broker).fault == Fault::none);
   }
+  CHECK(transaction(*rig.broker).fault == Fault::none);
+  const auto rebuilt = rig.broker->rebuild(false, 1000);
+  REQUIRE_FALSE(rebuilt);
+  CHECK(rebuilt.error().what.find("rests") != std::string::npos);
+  CHECK(slot() == 13);
 }
 
 TEST_CASE("A transaction without a member's stamp is refused before anything is sent") {

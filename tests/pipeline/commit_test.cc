@@ -289,6 +289,30 @@ TEST_CASE("a destination's state holds the batch until it heals") {
   CHECK(three.rig.engine->snapshot().ready);
 }
 
+TEST_CASE("while a destination refuses, readiness does not go back and forth between the tries") {
+  Three three;
+  three.rig.run_ms(50);
+  three.rig.broker().plan(Call::poll, Fault::destination, false, 8, 0);
+  int refused = 0;
+  for (int i = 0; i < 20'000 && three.rig.results(BatchResult::committed) == 0; ++i) {
+    three.rig.run_ms(1);
+    if (three.rig.totals().recoveries[static_cast<size_t>(Fault::destination)] == 0) continue;
+    if (three.rig.results(BatchResult::committed) > 0) break;
+    ++refused;
+    const Snapshot snapshot = three.rig.engine->snapshot();
+    REQUIRE_FALSE(snapshot.ready);
+    REQUIRE(snapshot.workers[0].state == WorkerState::blocked);
+    REQUIRE(snapshot.workers[0].reason == "planned destination");
+    REQUIRE_FALSE(snapshot.destinations[0].usable);
+  }
+  CHECK(refused > 1000);
+  CHECK(three.recoveries(Fault::destination) == 8);
+  three.rig.run_ms(300);
+  three.check_exact();
+  CHECK(three.rig.engine->snapshot().ready);
+  CHECK(three.rig.engine->snapshot().destinations[0].usable);
+}
+
 TEST_CASE("a held batch gives its partition back when the group asks") {
   Three three;
   three.rig.run_ms(50);
