@@ -64,7 +64,7 @@ class Classify final : public Stage {
     out.emit(port, outcome.item);
   }
 
-  const std::shared_ptr<const Classification> shared_;
+  const std::shared_ptr<const Classification> shared_;  // constant once built; the stages of all workers share it
   const ValueEditor editor_;
 };
 
@@ -92,6 +92,7 @@ class ClassifyReader {
     plan.edits_value = made_->field.has_value();
     plan.keep_port = made_->default_port;
     if (made_->rules != nullptr && !failed_) {
+      // Shared by the stages of all workers, and constant from here on.
       plan.make = [shared = std::shared_ptr<const Classification>(made_), &fields = setup_.plan] {
         return std::make_unique<Classify>(shared, fields);
       };
@@ -184,7 +185,7 @@ class ClassifyReader {
   }
 
   StageSetup& setup_;
-  std::shared_ptr<Classification> made_;
+  std::shared_ptr<Classification> made_;  // handed to every worker's stage when it is built
   std::vector<std::string> texts_;
   std::vector<const config::Node*> nodes_;
   bool failed_ = false;

@@ -162,7 +162,7 @@ class Decorate final : public Stage {
     return true;
   }
 
-  const std::shared_ptr<const Decoration> shared_;
+  const std::shared_ptr<const Decoration> shared_;  // constant once built; the stages of all workers share it
   const ValueEditor editor_;
   std::vector<ValueChange> changes_;
   std::vector<Header> headers_;
@@ -214,6 +214,7 @@ class DecorateReader {
     plan.ports = {""};
     plan.edits_value = !made_->slots.empty();
     if (!failed_) {
+      // Shared by the stages of all workers, and constant from here on.
       plan.make = [shared = std::shared_ptr<const Decoration>(made_), &fields = setup_.plan] {
         return std::make_unique<Decorate>(shared, fields);
       };
@@ -317,7 +318,7 @@ class DecorateReader {
   }
 
   StageSetup& setup_;
-  std::shared_ptr<Decoration> made_;
+  std::shared_ptr<Decoration> made_;  // handed to every worker's stage when it is built
   std::vector<expr::FieldPath> paths_;
   bool failed_ = false;
 };
