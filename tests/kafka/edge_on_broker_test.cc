@@ -404,8 +404,9 @@ TEST_CASE("Against a broker that stands still every call ends at its deadline, a
     one.owner.drain(batch.arena, batch.records, batch.held, batch.progress);
     return batch.records.size() == 100;
   }));
-  REQUIRE(std::getenv("MILLRACE_TEST_BROKER_PID") != nullptr);
-  const pid_t pid = std::atoi(std::getenv("MILLRACE_TEST_BROKER_PID"));
+  const char* given = std::getenv("MILLRACE_TEST_BROKER_PID");
+  REQUIRE(given != nullptr);
+  const pid_t pid = std::stoi(given);
   REQUIRE(pid > 1);
   REQUIRE(one.broker->begin());
   OutputRecord record;

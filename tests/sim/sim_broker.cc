@@ -190,6 +190,13 @@ BrokerResult<void> SimBroker::abort(int64_t deadline_ms) {
 
 BrokerResult<void> SimBroker::rebuild(bool, int64_t deadline_ms) {
   queue_.clear();
+  // As the Kafka edge: an id rests before it is used again. A ring of one is a planted bug.
+  constexpr int64_t kRestMs = 60'000;
+  used_ms_[slot_] = cluster_.clock().mono_ms();
+  const auto used = used_ms_.find((slot_ + 1) % cluster_.options().ring);
+  if (used != used_ms_.end() && used->first != slot_ && cluster_.clock().mono_ms() - used->second < kRestMs) {
+    return broker_fail(Fault::other, "the next id rests");
+  }
   ProducerId old;
   Code code = init(slot_, deadline_ms, old);
   if (code != Code::ok) return tl::make_unexpected(error_of(code, "fencing"));

@@ -48,6 +48,7 @@ class SimBroker final : public Broker {
   const GroupStamp& stamp_;
   DestinationLimits limits_;
   int slot_ = 0;
+  std::map<int, int64_t> used_ms_;  // slot -> when it was given up
   ProducerId producer_;
   std::map<OutputPartition, int64_t> sequences_;
 

@@ -25,7 +25,7 @@ struct SimOptions {
   bool send_generation = true;         // offsets are sent with the group's generation
   bool audit = true;                   // of the product
   bool old_group_coordinator = false;  // below 4.0: a refused TxnOffsetCommit takes back an accepted one
-  int ring = 4;                        // transactional ids a worker
+  int ring = 16;                       // transactional ids a worker
   bool trace = false;
 };
 

@@ -26,7 +26,7 @@ int main(int argc, char* argv[]) {
     } else if (word == "--old-coordinator") {
       options.old_group_coordinator = true;
     } else if (word == "--ring" && i + 1 < argc) {
-      options.ring = std::atoi(argv[++i]);
+      options.ring = std::stoi(argv[++i]);
     } else if (word.find_first_not_of("0123456789") == std::string::npos) {
       numbers.push_back(std::stoull(word));
     } else {

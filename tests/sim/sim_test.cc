@@ -32,15 +32,13 @@ TEST_CASE("every seed is exactly once") {
   CHECK(seed == 0);
 }
 
-// The ring must not come round while a request of its last time is still on its way: with faults as dense as here and
-// requests that are late by seconds, that takes more than the product's few slots.
+// The ring must not come round while a request of its last time is still on its way.
 TEST_CASE("every seed is exactly once with the old group coordinator, thanks to the ring") {
   SimOptions options;
   options.old_group_coordinator = true;
-  options.ring = 64;
   std::string failure;
   const uint64_t seed = first_failure(kSeeds, options, failure);
-  INFO("scripts/sim " << seed << " --old-coordinator --ring 64: " << failure);
+  INFO("scripts/sim " << seed << " --old-coordinator: " << failure);
   CHECK(seed == 0);
 }
 
@@ -62,6 +60,8 @@ TEST_CASE("planted bugs are found") {
   }
   SECTION("offsets sent without a generation") {
     options.send_generation = false;
+    // It shows in one of several hundred runs; with this ring the first ones hold one.
+    options.ring = 4;
   }
   SECTION("one transactional id where a refused offset takes back an accepted one") {
     options.old_group_coordinator = true;
