@@ -32,8 +32,8 @@ struct ProgramFacts {
 struct ProcessFacts {
   uint64_t resident_bytes = 0;
   double cpu_seconds = 0;
-  uint64_t log_lines_suppressed = 0;  // by the rate limit
-  uint64_t log_lines_lost = 0;        // stderr did not take them
+  uint64_t log_lines_suppressed = 0;     // by the rate limit
+  uint64_t log_lines_lost = 0;           // stderr did not take them
   std::map<int, uint64_t> http_answers;  // by status code
 };
 

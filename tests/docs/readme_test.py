@@ -58,7 +58,8 @@ def check_yaml(place, text):
         file.write(text)
         file.flush()
         result = run([str(BINARY), "check", file.name])
-        verdict(result.returncode == 0, f"{place}: the pipeline does not pass the check: {result.stdout}{result.stderr}")
+        said = result.stdout + result.stderr
+        verdict(result.returncode == 0, f"{place}: the pipeline does not pass the check: {said}")
 
 
 def check_document(path):
