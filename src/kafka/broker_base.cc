@@ -1,10 +1,9 @@
 #include "kafka/broker_base.h"
 
 #include <fmt/core.h>
+#include <poll.h>
 
 #include <algorithm>
-#include <chrono>
-#include <thread>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -38,7 +37,7 @@ void BrokerBase::discard() {
   if (!producer_) return;
   producer_->purge();
   static_cast<void>(producer_->flush(kPurgeFlushMs));
-  std::erase_if(discarded_, [](const std::shared_ptr<Discarded>& old) { return old->destroyed.load(); });
+  std::erase_if(discarded_, [](const DiscardedShare& old) { return old->destroyed.load(); });
   discarded_.push_back(shared_.reaper.discard(std::move(producer_)));
 }
 
@@ -165,7 +164,7 @@ BrokerResult<Progress> BrokerBase::committed(const std::vector<TopicPartition>& 
     // Offsets of a transaction that is being ended are not stable for a moment.
     const bool again = error.code == RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT || is_silence(error.code);
     if (!again || deadline.over()) return call_failed(error, "reading committed offsets", Fault::destination);
-    std::this_thread::sleep_for(std::chrono::milliseconds(std::min<int64_t>(10, deadline.left_ms())));
+    ::poll(nullptr, 0, static_cast<int>(std::min<int64_t>(10, deadline.left_ms())));
   }
 }
 
@@ -182,7 +181,7 @@ void BrokerBase::free_later(std::vector<HeldMessage> held, std::unique_ptr<Arena
 
 bool BrokerBase::discarded_pending() const {
   return std::any_of(discarded_.begin(), discarded_.end(),
-                     [](const std::shared_ptr<Discarded>& old) { return !old->destroyed.load(); });
+                     [](const DiscardedShare& old) { return !old->destroyed.load(); });
 }
 
 const DestinationLimits& BrokerBase::destination(uint16_t index) const {

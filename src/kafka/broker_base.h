@@ -56,13 +56,13 @@ class BrokerBase : public Broker {
   bool isolating_ = false;
 
  private:
-  std::optional<DeliveryFailure> reported_;            // the last failure that was returned
-  std::vector<std::shared_ptr<Discarded>> discarded_;  // shared with the reaper
+  std::optional<DeliveryFailure> reported_;  // the last failure that was returned
+  std::vector<DiscardedShare> discarded_;    // shared with the reaper
   bool started_ = false;
 
   // The limits as last looked at, and the ones before: a reference that destination() gave stays good over one change.
-  mutable std::shared_ptr<const LimitsList> limits_;
-  mutable std::shared_ptr<const LimitsList> limits_before_;
+  mutable LimitsShare limits_;
+  mutable LimitsShare limits_before_;
   mutable uint64_t limits_version_ = 0;
 };
 

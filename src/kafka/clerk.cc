@@ -126,7 +126,7 @@ void Clerk::publish_destinations(const std::map<std::string, TopicFacts>& facts)
   KafkaResult<std::map<std::string, TopicSettings>> asked =
       shared_.admin->topic_settings(there, static_cast<int>(shared_.settings.times.admin_request_ms));
   if (asked) settings = std::move(*asked);
-  const std::shared_ptr<const LimitsList> before = shared_.destinations.limits();
+  const LimitsShare before = shared_.destinations.limits();
   LimitsList limits = *before;
   for (size_t i = 0; i < limits.size(); ++i) {
     const std::string& topic = shared_.destinations.topic(i);

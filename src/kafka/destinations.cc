@@ -23,7 +23,7 @@ Destinations::Destinations(const std::vector<DestinationSettings>& settings)
   merged_ = std::make_shared<const LimitsList>(found_);
 }
 
-std::shared_ptr<const LimitsList> Destinations::limits() const {
+LimitsShare Destinations::limits() const {
   MutexLock lock(mutex_);
   return merged_;
 }

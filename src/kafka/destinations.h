@@ -15,13 +15,15 @@
 namespace millrace {
 
 using LimitsList = std::vector<DestinationLimits>;
+// Shared: a worker goes on reading the list it has while the edge publishes the next.
+using LimitsShare = std::shared_ptr<const LimitsList>;
 
 class Destinations {
  public:
   explicit Destinations(const std::vector<DestinationSettings>& settings);
 
   // What holds now. Shared: a reader keeps its copy while a newer one is published.
-  [[nodiscard]] std::shared_ptr<const LimitsList> limits() const;
+  [[nodiscard]] LimitsShare limits() const;
 
   // Changes whenever something is published.
   [[nodiscard]] uint64_t version() const { return version_.load(std::memory_order_acquire); }
@@ -51,7 +53,7 @@ class Destinations {
   mutable Mutex mutex_;
   LimitsList found_ GUARDED_BY(mutex_);
   std::vector<std::string> marks_ GUARDED_BY(mutex_);
-  std::shared_ptr<const LimitsList> merged_ GUARDED_BY(mutex_);
+  LimitsShare merged_ GUARDED_BY(mutex_);
   std::atomic<uint64_t> version_{1};
   std::atomic<bool> loaded_{false};
   std::atomic<bool> marked_{false};

@@ -113,7 +113,7 @@ EdgeSnapshot Edge::snapshot() const {
     partition.stopped = entry.second;
   }
   snapshot.brokers = impl_->group_.brokers();
-  const std::shared_ptr<const LimitsList> limits = impl_->shared_.destinations.limits();
+  const LimitsShare limits = impl_->shared_.destinations.limits();
   for (size_t i = 0; i < limits->size(); ++i) {
     snapshot.destinations.push_back(DestinationSnapshot{impl_->shared_.destinations.topic(i), (*limits)[i]});
   }

@@ -28,7 +28,7 @@ Reaper::~Reaper() {
   }
 }
 
-std::shared_ptr<Discarded> Reaper::discard(std::unique_ptr<Producer> producer) {
+DiscardedShare Reaper::discard(std::unique_ptr<Producer> producer) {
   auto discarded = std::make_shared<Discarded>();
   discarded->producer = std::move(producer);
   ++discarded_;
@@ -41,7 +41,7 @@ std::shared_ptr<Discarded> Reaper::discard(std::unique_ptr<Producer> producer) {
   return discarded;
 }
 
-void Reaper::free_after(std::vector<std::shared_ptr<Discarded>> readers, std::vector<HeldMessage> held,
+void Reaper::free_after(std::vector<DiscardedShare> readers, std::vector<HeldMessage> held,
                         std::unique_ptr<Arena> arena) {
   {
     std::lock_guard lock(mutex_);
@@ -63,7 +63,7 @@ void Reaper::free_ready() {
     std::lock_guard lock(mutex_);
     auto still_read = [](const Bundle& bundle) {
       return std::any_of(bundle.readers.begin(), bundle.readers.end(),
-                         [](const std::shared_ptr<Discarded>& reader) { return !reader->destroyed; });
+                         [](const DiscardedShare& reader) { return !reader->destroyed; });
     };
     auto first_ready = std::partition(bundles_.begin(), bundles_.end(), still_read);
     std::move(first_ready, bundles_.end(), std::back_inserter(ready));
@@ -77,7 +77,7 @@ void Reaper::free_ready() {
 
 void Reaper::run() {
   for (;;) {
-    std::shared_ptr<Discarded> next;
+    DiscardedShare next;
     {
       std::unique_lock lock(mutex_);
       working_ = false;
@@ -85,7 +85,7 @@ void Reaper::run() {
       changed_.wait(lock, [this] {
         const bool ready = std::any_of(bundles_.begin(), bundles_.end(), [](const Bundle& bundle) {
           return std::all_of(bundle.readers.begin(), bundle.readers.end(),
-                             [](const std::shared_ptr<Discarded>& reader) { return reader->destroyed.load(); });
+                             [](const DiscardedShare& reader) { return reader->destroyed.load(); });
         });
         return stopping_ || !queue_.empty() || ready;
       });

@@ -23,6 +23,8 @@ struct Discarded {
   std::unique_ptr<Producer> producer;
   std::atomic<bool> destroyed{false};
 };
+// Shared: whichever of the two is done last lets go.
+using DiscardedShare = std::shared_ptr<Discarded>;
 
 class Reaper {
  public:
@@ -31,11 +33,10 @@ class Reaper {
   Reaper(const Reaper&) = delete;
   Reaper& operator=(const Reaper&) = delete;
 
-  std::shared_ptr<Discarded> discard(std::unique_ptr<Producer> producer);
+  DiscardedShare discard(std::unique_ptr<Producer> producer);
 
   // Releases the messages and the arena when all of `readers` are destroyed.
-  void free_after(std::vector<std::shared_ptr<Discarded>> readers, std::vector<HeldMessage> held,
-                  std::unique_ptr<Arena> arena);
+  void free_after(std::vector<DiscardedShare> readers, std::vector<HeldMessage> held, std::unique_ptr<Arena> arena);
 
   [[nodiscard]] uint64_t discarded() const { return discarded_; }
   [[nodiscard]] uint64_t outstanding() const { return outstanding_; }
@@ -45,7 +46,7 @@ class Reaper {
 
  private:
   struct Bundle {
-    std::vector<std::shared_ptr<Discarded>> readers;
+    std::vector<DiscardedShare> readers;
     std::vector<HeldMessage> held;
     std::unique_ptr<Arena> arena;
   };
@@ -55,7 +56,7 @@ class Reaper {
   // Plain std::mutex: a condition variable waits on it.
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<std::shared_ptr<Discarded>> queue_;
+  std::deque<DiscardedShare> queue_;
   std::vector<Bundle> bundles_;
   bool working_ = false;
   bool stopping_ = false;

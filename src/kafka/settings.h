@@ -70,7 +70,7 @@ struct EdgeSettings {
   int64_t producer_linger_ms = 5;
   int64_t producer_batch_bytes = 1'000'000;  // lowered to the smallest max.message.bytes of the destinations
   int64_t producer_retries = INT32_MAX;
-  bool accept_start = false;                      // --accept-start
+  bool accept_start = false;  // --accept-start
   EdgeTimes times;
 };
 

@@ -96,8 +96,8 @@ class Committer {
   [[nodiscard]] CommitState state() const { return state_; }
   [[nodiscard]] const std::string& reason() const { return reason_; }
   [[nodiscard]] const CommitCounters& counters() const { return counters_; }
-  // Why the batch at work had to be given up; empty once it is settled. Between two tries too, so that readiness does not
-  // go back and forth.
+  // Why the batch at work had to be given up; empty once it is settled. Between two tries too, so that readiness
+  // does not go back and forth.
   [[nodiscard]] const std::string& cause() const { return cause_; }
   // That cause is a state of a destination.
   [[nodiscard]] bool held_by_destination() const { return !cause_.empty() && hold_for_ == HoldFor::destination; }
