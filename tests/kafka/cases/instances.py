@@ -27,7 +27,7 @@ def shared_by(place, count):
     for daemon in daemons:
         daemon.wait(lambda daemon=daemon: daemon.count("source_records_total") > 1000, 45, "records here")
     time.sleep(1)
-    place.unload(load)
+    place.unload(load, source, 5_500)
     place.drained(graph, 60, daemons[0])
     read = [daemon.metrics() for daemon in daemons]
     for metrics in read:
@@ -66,7 +66,7 @@ def instances_come_and_go(place):
     first.stop()
     assert third.kill()
     second.wait(lambda: second.count("partitions_assigned") == 6, 40, "all partitions here")
-    place.unload(load)
+    place.unload(load, source, 5_500)
     place.drained(graph, 60, second)
     second.metrics().balance()
     second.stop()
