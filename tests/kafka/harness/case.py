@@ -82,7 +82,7 @@ class Place:
         return name
 
     def unload(self, name, topic=None, least=0):
-        """Ends a load, but not before `least` records lie in its topic: a fast machine is done with its faults early."""
+        """Ends a load, but not before `least` records lie in its topic: a fast machine is through its faults early."""
         deadline = time.monotonic() + 60
         while least and sum(self.ends([topic]).values()) < least:
             if time.monotonic() > deadline:
