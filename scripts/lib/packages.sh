@@ -6,7 +6,7 @@ PACKAGES=(
   g++ cmake ninja-build make ccache mold pkg-config git ca-certificates dpkg-dev
   # what the daemon links to
   libabsl-dev libcivetweb-dev libcli11-dev libexpected-dev libfmt-dev libmimalloc-dev libre2-dev libsimdjson-dev
-  libspdlog-dev libsystemd-dev libxxhash-dev libyaml-cpp-dev prometheus-cpp-dev
+  libspdlog-dev libxxhash-dev libyaml-cpp-dev prometheus-cpp-dev
   # what librdkafka links to
   liblz4-dev libsasl2-dev libssl-dev libzstd-dev zlib1g-dev
   # tests and benchmarks
@@ -20,7 +20,7 @@ PACKAGES=(
 COMMANDS=(g++ cmake ninja make pkg-config git kcat zstd curl python3 java javac mvn)
 HEADERS=(
   absl/time/time.h civetweb.h CLI/CLI.hpp tl/expected.hpp fmt/core.h re2/re2.h simdjson.h spdlog/spdlog.h
-  systemd/sd-daemon.h xxhash.h yaml-cpp/yaml.h prometheus/counter.h lz4.h sasl/sasl.h openssl/ssl.h zstd.h zlib.h
+  xxhash.h yaml-cpp/yaml.h prometheus/counter.h lz4.h sasl/sasl.h openssl/ssl.h zstd.h zlib.h
   rapidcheck.h
 )
 

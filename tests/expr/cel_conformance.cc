@@ -160,7 +160,8 @@ class Runner {
     std::set<std::string> needs;
     element list;
     if (row["needs"].get(list) != simdjson::SUCCESS) return needs;
-    for (const element need : list.get_array().value()) needs.insert(text_of(need));
+    const simdjson::dom::array listed = list.get_array().value();
+    for (const element need : listed) needs.insert(text_of(need));
     return needs;
   }
 
@@ -189,7 +190,8 @@ class Runner {
     environment.record = false;
     environment.lenient = true;
     std::vector<Value> values;
-    for (const auto binding : row["bindings"].get_object().value()) {
+    const simdjson::dom::object bindings = row["bindings"].get_object().value();
+    for (const auto binding : bindings) {
       environment.bound.emplace_back(binding.key);
       values.push_back(typed_value(binding.value, arena));
     }

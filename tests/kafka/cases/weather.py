@@ -1,5 +1,7 @@
 """Bad weather: brokers away, topics gone, rights taken, disks full. It is said, nothing is lost, it goes on alone."""
 
+import os
+import socket
 import time
 
 from harness.case import case
@@ -88,6 +90,66 @@ def broker_halted_for_a_while(place):
     daemon.wait_ready(15)
     daemon.stop()
     assert place.judge(graph).counts["outputs"] == 3000
+
+
+WATCHDOG_S = 3
+
+
+class Manager:
+    """Systemd's side of sd_notify: a datagram socket, and when which message came."""
+
+    def __init__(self, directory):
+        # A socket's path is short; the kernel cuts at 108 bytes.
+        self.path = os.path.relpath(os.path.join(directory, "notify"))
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.path)
+        self.socket.settimeout(0.2)
+
+    def environment(self):
+        return {"NOTIFY_SOCKET": os.path.abspath(self.path), "WATCHDOG_USEC": str(WATCHDOG_S * 1_000_000)}
+
+    def longest_silence(self, seconds):
+        """The longest time without WATCHDOG=1 within so many seconds from now."""
+        begun = last = time.monotonic()
+        longest = 0
+        while time.monotonic() - begun < seconds:
+            try:
+                if b"WATCHDOG=1" not in self.socket.recv(4096):
+                    continue
+            except socket.timeout:
+                pass
+            else:
+                last = time.monotonic()
+            longest = max(longest, time.monotonic() - last)
+        return longest
+
+
+@case(seconds=120)
+def watchdog_is_fed_in_an_outage(place):
+    """The broker under SIGSTOP for three watchdog periods, in the middle and from the start: systemd is kept content"""
+    broker = place.own_broker()
+    topic, *_ = place.create(**{"in": 2, "copy": 2, "dead": 1})
+    graph = copy_graph(place, [topic])
+    place.produce(numbered(topic, 0, 2000))
+    daemon = place.daemon(graph, start=False, rate={"max_per_partition": "200/s"})
+    manager = Manager(daemon.directory)
+    daemon.environment = manager.environment()
+    daemon.start()
+    daemon.wait(lambda: sum(place.committed(graph.top["pipeline"]).values()) > 100, 30, "commits")
+    broker.freeze()
+    silence = manager.longest_silence(3 * WATCHDOG_S)
+    daemon.must_run()
+    assert silence < WATCHDOG_S, f"systemd would have ended it: {silence:.1f} s without WATCHDOG=1"
+    assert daemon.kill()
+    daemon.start()
+    silence = manager.longest_silence(3 * WATCHDOG_S)
+    daemon.must_run()
+    assert silence < WATCHDOG_S, f"from the start: {silence:.1f} s without WATCHDOG=1"
+    broker.thaw()
+    daemon.wait_ready(60)  # by then the topics have leaders again
+    place.drained(graph, 60, daemon)
+    daemon.stop()
+    assert place.judge(graph).counts["outputs"] == 2000
 
 
 @case(seconds=120)

@@ -55,6 +55,7 @@ class Daemon:
         self.output = output
         self.process = None
         self.arguments = []
+        self.environment = {}  # beside the test's own
 
     def write(self):
         with open(self.file, "w") as file:
@@ -69,6 +70,7 @@ class Daemon:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                env={**os.environ, **self.environment},
             )
         return self
 
