@@ -91,9 +91,9 @@ Built Builder::build(AstId id) {
     case AstKind::conditional:
       return conditional(node);
     case AstKind::list:
-      return list(node);
+      return literal_of(node, Kind::list, 10);
     case AstKind::map:
-      return map(node);
+      return literal_of(node, Kind::map, 30);
     case AstKind::message:
       return mistake(
           node, ErrorKind::no_such_overload,
@@ -219,40 +219,22 @@ Built Builder::conditional(const AstNode& node) {
   return built;
 }
 
-Built Builder::list(const AstNode& node) {
+// A list or a map of what its children make; `cost` is that of the empty one.
+Built Builder::literal_of(const AstNode& node, Kind type, double cost) {
   Built built;
-  built.type = Kind::list;
-  built.cost = 10;
+  built.type = type;
+  built.cost = cost;
   built.bytes = 0;
   bool constant = true;
-  std::vector<NodePtr> items;
+  std::vector<NodePtr> parts;
   for (const AstId child : node.children) {
     Built item = build(child);
     constant = constant && item.constant;
     built.cost += item.cost;
     built.bytes += 16 + item.bytes;
-    items.push_back(std::move(item.node));
+    parts.push_back(std::move(item.node));
   }
-  built.node = make_list(std::move(items), node.flags);
-  metered_ = metered_ || !constant;
-  return constant ? folded(std::move(built)) : std::move(built);
-}
-
-Built Builder::map(const AstNode& node) {
-  Built built;
-  built.type = Kind::map;
-  built.cost = 30;
-  built.bytes = 0;
-  bool constant = true;
-  std::vector<NodePtr> entries;
-  for (const AstId child : node.children) {
-    Built item = build(child);
-    constant = constant && item.constant;
-    built.cost += item.cost;
-    built.bytes += 16 + item.bytes;
-    entries.push_back(std::move(item.node));
-  }
-  built.node = make_map(std::move(entries), node.flags);
+  built.node = type == Kind::list ? make_list(std::move(parts), node.flags) : make_map(std::move(parts), node.flags);
   metered_ = metered_ || !constant;
   return constant ? folded(std::move(built)) : std::move(built);
 }

@@ -53,8 +53,7 @@ class Builder {
   Built binary(const AstNode& node, Built left, Built right);
   Built junction(const AstNode& node);
   Built conditional(const AstNode& node);
-  Built list(const AstNode& node);
-  Built map(const AstNode& node);
+  Built literal_of(const AstNode& node, Kind type, double cost);
   Built folded(Built built);
   Built checked(const AstNode& node, Built built);
 
