@@ -112,7 +112,7 @@ EdgeSettings edge_settings(const config::PipelineSpec& spec, const Graph& graph)
   settings.transactional_id_prefix = spec.kafka.transactional_id_prefix;
   settings.static_membership = spec.kafka.static_membership;
   settings.properties.insert(spec.kafka.properties.begin(), spec.kafka.properties.end());
-  settings.delivery = static_cast<Delivery>(spec.delivery);
+  settings.delivery = spec.delivery;
   settings.workers = static_cast<int>(knobs.workers);
   // memory.limit is divided over prefetch, held batches (engine_options) and the producers' queues.
   settings.prefetch_bytes = knobs.memory_limit_bytes / 2;

@@ -14,13 +14,14 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "config/spec.h"
 #include "io/source.h"
 #include "record/progress.h"
 #include "record/record.h"
 
 namespace millrace {
 
-enum class Delivery : uint8_t { exactly_once, at_least_once, sync, fire_and_forget };
+using config::Delivery;
 
 // Why a call failed, beside what to do about it (Error::remedy).
 enum class Fault : uint8_t {

@@ -6,7 +6,7 @@ EngineOptions engine_options(const config::PipelineSpec& spec) {
   const config::Knobs& knobs = spec.knobs;
   EngineOptions options;
   options.workers = static_cast<int>(knobs.workers);
-  options.delivery = static_cast<Delivery>(spec.delivery);
+  options.delivery = spec.delivery;
   options.interval_ms = knobs.batch_interval_ms;
   options.max_records = static_cast<uint64_t>(knobs.batch_max_records);
   options.max_bytes = static_cast<uint64_t>(knobs.batch_max_bytes);
