@@ -88,6 +88,14 @@ struct RefusedRecord {
   std::string what;
 };
 
+// How hard this worker's producer has it, for whoever decides how much is to be read.
+struct ProducerLoad {
+  double queue_fill = 0;      // 0 .. 1: bytes given to the producer and not acknowledged yet, of what its queue takes
+  double ack_latency_ms = 0;  // median from send to acknowledgement in the last seconds; 0: not known
+  double throttle_ms = 0;     // longest delay by a quota that a broker told of in the last seconds; 0: none
+  uint64_t errors = 0;        // deliveries that failed; only grows, over all producers that this worker had
+};
+
 class Broker {
  public:
   virtual ~Broker() = default;
@@ -136,6 +144,10 @@ class Broker {
 
   // Asks the brokers again (after an error that named a limit); returns at once.
   virtual void refresh_destinations() = 0;
+
+  // Never waits. To be called every few seconds also while nothing is sent: what the client library measures piles up
+  // until somebody looks. Without anything to measure, no load.
+  [[nodiscard]] virtual ProducerLoad load() const { return {}; }
 };
 
 }  // namespace millrace

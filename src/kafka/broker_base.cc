@@ -14,6 +14,9 @@ namespace millrace {
 namespace {
 constexpr int kPurgeFlushMs = 500;
 constexpr int kMetadataMs = 1000;
+constexpr int64_t kStatisticsMs = 1000;
+constexpr int64_t kStatisticsManyMs = 5000;
+constexpr int64_t kManyPartitions = 200;
 }  // namespace
 
 BrokerBase::BrokerBase(EdgeShared& shared, int worker) : shared_(shared), worker_(worker) {}
@@ -30,6 +33,8 @@ ProducerKind BrokerBase::kind() const {
   kind.queue_bytes = shared_.settings.producer_queue_bytes / std::max(shared_.settings.workers, 1);
   kind.batch_bytes = std::min(smallest, shared_.settings.producer_batch_bytes);
   kind.message_max_bytes = largest;
+  // What they say is as long as there are partitions.
+  kind.statistics_ms = shared_.destinations.partitions() > kManyPartitions ? kStatisticsManyMs : kStatisticsMs;
   return kind;
 }
 
@@ -37,6 +42,8 @@ void BrokerBase::discard() {
   if (!producer_) return;
   producer_->purge();
   static_cast<void>(producer_->flush(kPurgeFlushMs));
+  failed_deliveries_ += producer_->failed_deliveries();
+  statistics_seen_ = 0;
   std::erase_if(discarded_, [](const DiscardedShare& old) { return old->destroyed.load(); });
   discarded_.push_back(shared_.reaper.discard(std::move(producer_)));
 }
@@ -196,6 +203,26 @@ const DestinationLimits& BrokerBase::destination(uint16_t index) const {
 
 void BrokerBase::refresh_destinations() {
   shared_.clerk_wake.notify();
+}
+
+ProducerLoad BrokerBase::load() const {
+  ProducerLoad load;
+  load.errors = failed_deliveries_;
+  if (!producer_) return load;
+  // Failures of deliveries that this meets wait for poll().
+  producer_->serve(0);
+  load.errors += producer_->failed_deliveries();
+  load.queue_fill = std::clamp(
+      static_cast<double>(producer_->queued_bytes()) / static_cast<double>(producer_->queue_limit_bytes()), 0.0, 1.0);
+  if (const auto& statistics = producer_->statistics()) {
+    load.ack_latency_ms = statistics->ack_p50_ms;
+    load.throttle_ms = statistics->throttle_ms;
+  }
+  if (producer_->statistics_count() != statistics_seen_) {
+    statistics_seen_ = producer_->statistics_count();
+    shared_.producers.publish(worker_, load, *producer_->statistics());
+  }
+  return load;
 }
 
 }  // namespace millrace

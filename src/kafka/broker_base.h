@@ -26,6 +26,7 @@ class BrokerBase : public Broker {
   [[nodiscard]] bool discarded_pending() const override;
   [[nodiscard]] const DestinationLimits& destination(uint16_t index) const override;
   void refresh_destinations() override;
+  [[nodiscard]] ProducerLoad load() const override;
 
  protected:
   BrokerBase(EdgeShared& shared, int worker);
@@ -59,6 +60,8 @@ class BrokerBase : public Broker {
   std::optional<DeliveryFailure> reported_;  // the last failure that was returned
   std::vector<DiscardedShare> discarded_;    // shared with the reaper
   bool started_ = false;
+  uint64_t failed_deliveries_ = 0;        // of producers that were discarded
+  mutable uint64_t statistics_seen_ = 0;  // of the producer at work
 
   // The limits as last looked at, and the ones before: a reference that destination() gave stays good over one change.
   mutable LimitsShare limits_;

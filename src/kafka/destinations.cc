@@ -73,6 +73,13 @@ std::pair<int64_t, int64_t> Destinations::message_bytes() const {
   return found_.empty() ? std::pair(usual.max_message_bytes, usual.max_message_bytes) : std::pair(smallest, largest);
 }
 
+int64_t Destinations::partitions() const {
+  MutexLock lock(mutex_);
+  int64_t count = 0;
+  for (const DestinationLimits& limits : found_) count += limits.partitions;
+  return count;
+}
+
 bool Destinations::all_reachable() const {
   MutexLock lock(mutex_);
   return std::all_of(found_.begin(), found_.end(), [](const DestinationLimits& limits) { return limits.reachable; });

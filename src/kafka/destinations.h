@@ -46,6 +46,9 @@ class Destinations {
 
   [[nodiscard]] bool all_reachable() const;
 
+  // Of all topics together, as far as they are known.
+  [[nodiscard]] int64_t partitions() const;
+
  private:
   void merge() REQUIRES_LOCK(mutex_);
 

@@ -117,6 +117,11 @@ EdgeSnapshot Edge::snapshot() const {
   for (size_t i = 0; i < limits->size(); ++i) {
     snapshot.destinations.push_back(DestinationSnapshot{impl_->shared_.destinations.topic(i), (*limits)[i]});
   }
+  for (const ProducerTable::Row& row : impl_->shared_.producers.rows()) {
+    const ProducerStatistics& said = row.statistics;
+    snapshot.producers.push_back({row.worker, row.load, said.queued_records, said.queued_bytes, said.bytes_max,
+                                  said.ack_p50_ms, said.ack_p99_ms, said.request_p50_ms, said.request_p99_ms});
+  }
   snapshot.counters.rebalances = view.rebalances;
   snapshot.counters.partitions_lost = view.partitions_lost;
   snapshot.counters.revokes_overdue = view.revokes_overdue;

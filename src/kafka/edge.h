@@ -51,6 +51,19 @@ struct DestinationSnapshot {
   DestinationLimits limits;
 };
 
+// A worker's producer, as it last said (every 1 to 5 s).
+struct ProducerSnapshot {
+  int worker = 0;
+  ProducerLoad load;
+  int64_t queued_records = 0;  // given to the producer and not acknowledged yet
+  int64_t queued_bytes = 0;    // their values
+  int64_t queue_limit_bytes = 0;
+  double ack_p50_ms = 0;  // from send to acknowledgement: in the queue, on the socket, at the broker
+  double ack_p99_ms = 0;
+  double request_p50_ms = 0;  // the part of the network and the broker alone
+  double request_p99_ms = 0;
+};
+
 struct EdgeCounters {
   uint64_t rebalances = 0;
   uint64_t partitions_lost = 0;
@@ -74,6 +87,7 @@ struct EdgeSnapshot {
   std::vector<PartitionSnapshot> partitions;  // assigned to this instance
   std::vector<BrokerSnapshot> brokers;
   std::vector<DestinationSnapshot> destinations;
+  std::vector<ProducerSnapshot> producers;  // those that have said something
   EdgeCounters counters;
 };
 

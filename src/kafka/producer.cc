@@ -37,6 +37,7 @@ Result<std::unique_ptr<Producer>> Producer::create(const EdgeSettings& settings,
   // Without a delivery callback each flush sleeps 10 ms.
   rd_kafka_conf_set_dr_msg_cb(conf.get(), on_delivery);
   rd_kafka_conf_set_error_cb(conf.get(), on_error);
+  rd_kafka_conf_set_stats_cb(conf.get(), on_statistics);
   rd_kafka_conf_set_log_cb(conf.get(), on_log);
   producer->watch_.attach(conf.get());
   std::array<char, 512> text{};
@@ -46,6 +47,7 @@ Result<std::unique_ptr<Producer>> Producer::create(const EdgeSettings& settings,
   }
   conf.release();  // the client has it now
   producer->client_.reset(client);
+  producer->queue_limit_bytes_ = millrace::queue_limit_bytes(kind);
   TRY(producer->make_topics(settings));
   return producer;
 }
@@ -107,6 +109,7 @@ KafkaError Producer::send(const OutputRecord& record) {
                              RD_KAFKA_V_KEY(record.key.data, record.key.size), RD_KAFKA_V_TIMESTAMP(timestamp),
                              RD_KAFKA_V_OPAQUE(pack(record.tag, record.destination)), RD_KAFKA_V_END);
   }
+  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) queued_bytes_ += static_cast<int64_t>(record.value.size);
   return error_of(code);
 }
 
@@ -167,9 +170,11 @@ void Producer::on_log(const rd_kafka_t* client, int level, const char* facility,
 }
 
 void Producer::on_delivery(rd_kafka_t* /*client*/, const rd_kafka_message_t* message, void* opaque) {
+  auto* self = static_cast<Producer*>(opaque);
+  self->queued_bytes_ -= static_cast<int64_t>(message->len);
   if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) return;
   if (message->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE || message->err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT) return;
-  auto* self = static_cast<Producer*>(opaque);
+  ++self->failed_deliveries_;
   if (self->failure_) return;
   DeliveryFailure failure;
   failure.error = error_of(message->err);
@@ -178,6 +183,16 @@ void Producer::on_delivery(rd_kafka_t* /*client*/, const rd_kafka_message_t* mes
   failure.destination = static_cast<uint16_t>(packed & 0xffff);
   if (const char* text = rd_kafka_message_errstr(message)) failure.error.text = escape_for_log(text, 512);
   self->failure_ = std::move(failure);
+}
+
+// 0: librdkafka frees its text.
+int Producer::on_statistics(rd_kafka_t* /*client*/, char* json, size_t size, void* opaque) {
+  auto* self = static_cast<Producer*>(opaque);
+  if (std::optional<ProducerStatistics> parsed = parse_statistics(std::string_view(json, size))) {
+    self->statistics_ = *parsed;
+    ++self->statistics_count_;
+  }
+  return 0;
 }
 
 void Producer::on_error(rd_kafka_t* /*client*/, int code, const char* reason, void* opaque) {

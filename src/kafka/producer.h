@@ -15,6 +15,7 @@
 #include "kafka/error.h"
 #include "kafka/handles.h"
 #include "kafka/settings.h"
+#include "kafka/statistics.h"
 #include "kafka/wire_watch.h"
 
 namespace millrace {
@@ -67,6 +68,16 @@ class Producer {
   // The last thing librdkafka complained about (brokers down, authentication); served by serve() and flush().
   [[nodiscard]] const KafkaError& complaint() const { return complaint_; }
 
+  // What is with the producer and not acknowledged yet; values only, as librdkafka counts them against its limit.
+  [[nodiscard]] int64_t queued_bytes() const { return queued_bytes_; }
+  [[nodiscard]] int64_t queue_limit_bytes() const { return queue_limit_bytes_; }
+  // Deliveries that failed, those that we purged ourselves left out.
+  [[nodiscard]] uint64_t failed_deliveries() const { return failed_deliveries_; }
+  // As librdkafka counted them last; empty before its first interval is over. Served by serve() and flush().
+  [[nodiscard]] const std::optional<ProducerStatistics>& statistics() const { return statistics_; }
+  // How often they came: a change says that there are new ones.
+  [[nodiscard]] uint64_t statistics_count() const { return statistics_count_; }
+
   [[nodiscard]] rd_kafka_t* client() const { return client_.get(); }
   [[nodiscard]] WireWatch& watch() { return watch_; }
 
@@ -76,10 +87,16 @@ class Producer {
   static void on_delivery(rd_kafka_t* client, const rd_kafka_message_t* message, void* opaque);
   static void on_log(const rd_kafka_t* client, int level, const char* facility, const char* text);
   static void on_error(rd_kafka_t* client, int code, const char* reason, void* opaque);
+  static int on_statistics(rd_kafka_t* client, char* json, size_t size, void* opaque);
 
   WireWatch watch_;  // outlives the client, whose threads call it
   std::optional<DeliveryFailure> failure_;
   KafkaError complaint_;
+  int64_t queued_bytes_ = 0;
+  int64_t queue_limit_bytes_ = 1;
+  uint64_t failed_deliveries_ = 0;
+  std::optional<ProducerStatistics> statistics_;
+  uint64_t statistics_count_ = 0;
   mutable Mutex refused_mutex_;
   std::vector<std::pair<std::string, std::string>> refused_topics_ GUARDED_BY(refused_mutex_);  // and the error's text
   ClientHandle client_;

@@ -175,6 +175,10 @@ Result<ConfHandle> consumer_conf(const EdgeSettings& settings, const FetchLimits
   return std::move(conf).take();
 }
 
+int64_t queue_limit_bytes(const ProducerKind& kind) {
+  return std::clamp<int64_t>(kind.queue_bytes / kKiB, kKiB, 2 * kMiB) * kKiB;
+}
+
 Result<ConfHandle> producer_conf(const EdgeSettings& settings, const ProducerKind& kind) {
   ConfWriter conf;
   conf.set("linger.ms", settings.producer_linger_ms);
@@ -185,10 +189,11 @@ Result<ConfHandle> producer_conf(const EdgeSettings& settings, const ProducerKin
   conf.set("batch.size", std::clamp<int64_t>(std::min(kind.batch_bytes, message_max), 1, 100 * kMiB));
   conf.set("batch.num.messages", kind.isolating ? 1 : 100'000);
   conf.set("queue.buffering.max.messages", 0);
-  conf.set("queue.buffering.max.kbytes", std::clamp<int64_t>(kind.queue_bytes / kKiB, kKiB, 2 * kMiB));
+  conf.set("queue.buffering.max.kbytes", queue_limit_bytes(kind) / kKiB);
   conf.set("message.timeout.ms", settings.times.message_ms);
   conf.set("request.timeout.ms", std::min(settings.times.socket_ms, settings.times.message_ms));
   conf.set("topic.metadata.propagation.max.ms", std::min<int64_t>(settings.times.message_ms, 5000));
+  conf.set("statistics.interval.ms", kind.statistics_ms);
   if (kind.delivery == Delivery::fire_and_forget) {
     conf.set("request.required.acks", 0);
     conf.set("max.in.flight.requests.per.connection", 5);

@@ -90,7 +90,11 @@ struct ProducerKind {
   int64_t queue_bytes = 32 << 20;
   int64_t batch_bytes = 1'000'000;        // not above the smallest max.message.bytes
   int64_t message_max_bytes = 1'048'588;  // the largest max.message.bytes
+  int64_t statistics_ms = 0;              // how often librdkafka says how it is doing; 0: never
 };
+
+// The bytes of values that the queue of such a producer takes.
+int64_t queue_limit_bytes(const ProducerKind& kind);
 
 Result<ConfHandle> consumer_conf(const EdgeSettings& settings, const FetchLimits& limits);
 Result<ConfHandle> producer_conf(const EdgeSettings& settings, const ProducerKind& kind);

@@ -11,6 +11,7 @@
 #include "kafka/admin.h"
 #include "kafka/destinations.h"
 #include "kafka/partition_table.h"
+#include "kafka/producer_table.h"
 #include "kafka/reaper.h"
 #include "kafka/settings.h"
 #include "kafka/state_files.h"
@@ -46,6 +47,7 @@ struct EdgeShared {
   const StateFiles state_files;
   Destinations destinations;
   PartitionTable partitions;
+  ProducerTable producers;
   FailureBox failure;
   std::unique_ptr<Admin> admin;
   Reaper reaper;

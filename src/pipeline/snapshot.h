@@ -89,6 +89,7 @@ struct WorkerStatus {
   uint64_t discarded_pending = 0;  // 1: a producer given to the reaper is not destroyed yet
   std::string last_error;
   int64_t last_error_wall_ms = 0;
+  ProducerLoad load;
 };
 
 // Everything that only grows, summed over the workers (and over those that are gone).

@@ -393,6 +393,7 @@ void Worker::publish() {
   status.held_bytes = batch_->input_arena != nullptr && batch_->output_arena != nullptr ? batch_->held_bytes() : 0;
   status.discarded_pending = broker_->discarded_pending() ? 1 : 0;
   status.last_error = committer_.last_error();
+  status.load = broker_->load();
   std::vector<PartitionStatus> partitions;
   for (const auto& partition : partitions_) {
     partitions.push_back({partition->name(), partition->assigned.queue->origin().source, index_, partition->position,

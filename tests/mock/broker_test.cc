@@ -365,6 +365,38 @@ TEST_CASE("A full queue is said as such, and serving it makes room") {
   CHECK(broker->commit(10'000));
 }
 
+TEST_CASE("A producer says how full its queue is, how long acknowledgements take, and what failed") {
+  Rig rig;
+  CHECK(rig.broker->load().queue_fill == 0);
+  REQUIRE(rig.broker->start(10'000));
+  REQUIRE(rig.broker->begin());
+  const std::string value(100'000, 'x');
+  OutputRecord record = some_record();
+  record.value = Bytes(value);
+  REQUIRE(rig.broker->send(record));
+  CHECK(rig.broker->load().queue_fill > 0);
+  REQUIRE(rig.broker->commit(10'000));
+  CHECK(rig.broker->load().queue_fill == 0);
+  CHECK(rig.broker->load().errors == 0);
+  // What one interval measured is gone in the next.
+  CHECK(wait_until([&] {
+    REQUIRE(transaction(*rig.broker, false).fault == Fault::none);
+    return rig.broker->load().ack_latency_ms > 0;
+  }));
+  const std::vector<ProducerSnapshot> shown = rig.edge->snapshot().producers;
+  REQUIRE(shown.size() == 1);
+  CHECK(shown[0].ack_p99_ms >= shown[0].ack_p50_ms);
+  CHECK(shown[0].ack_p50_ms >= shown[0].request_p50_ms);
+  CHECK(shown[0].queue_limit_bytes > 0);
+
+  rig.cluster.next(kProduce, {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED});
+  CHECK(transaction(*rig.broker, false).fault == Fault::destination);
+  const uint64_t errors = rig.broker->load().errors;
+  CHECK(errors > 0);
+  REQUIRE(rig.broker->rebuild(false, 10'000));
+  CHECK(rig.broker->load().errors >= errors);
+}
+
 TEST_CASE("At least once: errors of delivery come back at the commit, and a rebuild brings a clean producer") {
   Rig rig(Delivery::at_least_once);
   REQUIRE(rig.broker->start(10'000));
