@@ -69,6 +69,24 @@ void read_acks(Reader& reader, DestinationSpec& destination, Delivery delivery) 
 
 }  // namespace
 
+ExpectSpec read_expect(Reader& reader, Parsing& parsing) {
+  ExpectSpec expect;
+  const Node* node = reader.get("expect");
+  if (node == nullptr) return expect;
+  Reader facts(*node, reader.what() + ": `expect`", parsing.diagnostics);
+  if (facts.has("partitions")) expect.partitions = facts.integer("partitions", 1, 100'000);
+  if (facts.has("replication")) expect.replication = facts.integer("replication", 1, 100);
+  if (const Node* retention = facts.get("retention"); retention != nullptr) {
+    if (retention->is_scalar() && retention->text == "forever") {
+      expect.retention_ms = ExpectSpec::kForever;
+    } else {
+      expect.retention_ms = facts.duration_ms("retention", 1'000, 100 * 365 * int64_t{86'400'000});
+    }
+  }
+  facts.finish();
+  return expect;
+}
+
 void read_destinations(Reader& top, Parsing& parsing) {
   for (const NamedNode& named : named_nodes(top, "destinations", "destination", true, parsing)) {
     Reader reader(*named.node, fmt::format("destination `{}`", named.name), parsing.diagnostics);
@@ -81,6 +99,8 @@ void read_destinations(Reader& top, Parsing& parsing) {
     read_partition(reader, destination);
     destination.compression = reader.choice("compression", {"none", "gzip", "snappy", "lz4", "zstd"}, "none");
     read_acks(reader, destination, parsing.spec.delivery);
+    destination.expect = read_expect(reader, parsing);
+    destination.exclusive = reader.flag("exclusive", false);
     destination.on_error = read_on_error(reader);
     reader.finish();
     parsing.spec.destinations.push_back(std::move(destination));
@@ -94,6 +114,8 @@ void read_dead_letters(Reader& top, Parsing& parsing) {
   Reader reader(*node, "dead_letters", parsing.diagnostics);
   spec.position = node->position;
   spec.topic = read_topic(reader, false);
+  spec.expect = read_expect(reader, parsing);
+  spec.exclusive = reader.flag("exclusive", false);
   if (const Node* threshold = reader.get("threshold"); threshold != nullptr) {
     Reader limits(*threshold, "dead_letters.threshold", parsing.diagnostics);
     ThresholdSpec read;

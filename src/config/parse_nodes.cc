@@ -67,6 +67,7 @@ void read_sources(Reader& top, Parsing& parsing) {
     source.start = read_start(reader);
     source.on_data_loss =
         reader.choice("on_data_loss", {"stop", "skip"}, "stop") == "skip" ? OnDataLoss::skip : OnDataLoss::stop;
+    source.expect = read_expect(reader, parsing);
     source.on_error = read_on_error(reader);
     reader.finish();
     parsing.spec.sources.push_back(std::move(source));

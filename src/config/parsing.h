@@ -36,9 +36,10 @@ void read_nodes(Reader& top, Parsing& parsing);
 void read_destinations(Reader& top, Parsing& parsing);
 void read_dead_letters(Reader& top, Parsing& parsing);
 
-// Shared by nodes: `from`, `on_error`, and the entries of a map of named nodes.
+// Shared by nodes: `from`, `on_error`, `expect`, and the entries of a map of named nodes.
 std::vector<Input> read_inputs(Reader& reader, Parsing& parsing);
 OnError read_on_error(Reader& reader);
+ExpectSpec read_expect(Reader& reader, Parsing& parsing);
 // The named maps under `key`, those with a usable name.
 struct NamedNode {
   std::string name;

@@ -33,6 +33,15 @@ struct Input {
   Position position;
 };
 
+// `expect:` of a topic: what its owner holds true of it. Compared by `check --connect`, told by `topics`; nothing else
+// acts on it.
+struct ExpectSpec {
+  static constexpr int64_t kForever = -1;
+  std::optional<int64_t> partitions;
+  std::optional<int64_t> replication;
+  std::optional<int64_t> retention_ms;  // kForever: never deleted by age
+};
+
 struct SourceSpec {
   std::string name;
   Position position;
@@ -41,6 +50,7 @@ struct SourceSpec {
   std::string duplicate_keys = "last";
   Start start;
   OnDataLoss on_data_loss = OnDataLoss::stop;
+  ExpectSpec expect;  // of each of its topics
   OnError on_error = OnError::dead_letter;
 };
 
@@ -72,6 +82,8 @@ struct DestinationSpec {
   std::optional<ExpressionText> partition_expression;
   std::string compression = "none";
   std::optional<std::string> acks;
+  ExpectSpec expect;       // of each of its topics
+  bool exclusive = false;  // nobody else writes to it: what is there can be held against what was sent
   OnError on_error = OnError::dead_letter;
 };
 
@@ -82,6 +94,8 @@ struct ThresholdSpec {
 
 struct DeadLettersSpec {
   std::string topic;  // empty: no dead-letter topic
+  ExpectSpec expect;
+  bool exclusive = false;
   std::optional<ThresholdSpec> threshold;
   Position position;
 };

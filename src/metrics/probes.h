@@ -72,6 +72,20 @@ struct Probes {
                            "1 when the topic can be written to; at 0 /readyz and the status page say what is wrong."};
   Probe destination_partitions{"millrace_destination_partitions", gauge, "destination topic",
                                "Partitions of the topic; 0 until they are known."};
+  Probe destination_errors{
+      "millrace_destination_errors_total", counter, "destination topic kind",
+      "Errors of writing that name a topic, by kind: destination (a state of it: no right, missing, "
+      "not enough replicas), record_refused, unknown_outcome, other. Each costs a recovery."};
+  Probe spread_share{
+      "millrace_spread_largest_partition_ratio", gauge, "role node topic",
+      "Share of the last minute's records that lies in the fullest partition, 0 to 1; 0 without records. "
+      "Of a source: of the partitions that this instance reads."};
+  Probe spread_imbalance{"millrace_spread_imbalance_ratio", gauge, "role node topic",
+                         "The fullest partition against the mean of all: 1 when they are equal, the number of "
+                         "partitions when one has everything; 0 without records in the last minute."};
+  Probe spread_hot_key{"millrace_spread_hottest_key_ratio", gauge, "role node topic",
+                       "Share of the last minute's records that surely have the most frequent key, 0 to 1. From a "
+                       "sample; /status.json says where a record with the key is."};
   Probe dead_letter_bytes{"millrace_dead_letter_bytes_total", counter, "topic",
                           "Keys and values written to the dead-letter topic."};
   Probe dead_letter_stubs{"millrace_dead_letter_stub_records_total", counter, "topic",

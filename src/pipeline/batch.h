@@ -16,6 +16,7 @@
 #include "io/source.h"
 #include "pipeline/counts.h"
 #include "pipeline/snapshot.h"
+#include "pipeline/spread.h"
 
 namespace millrace {
 
@@ -67,6 +68,7 @@ struct Batch {
   std::vector<OutputTag> tags;        // of every output so far
   std::vector<OutputRecord> pending;  // outputs not yet with the producer, from `next_pending`
   size_t next_pending = 0;
+  BatchSpread spread;           // of what the producer took
   std::set<OutputTag> refused;  // outputs that the broker refused: their policy decides on the next run
   std::array<int64_t, kBatchPhaseCount> phase_ns{};
 

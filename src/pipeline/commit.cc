@@ -163,6 +163,7 @@ std::optional<CommitStep> Committer::pump(Batch& batch) {
   while (batch.next_pending < batch.pending.size()) {
     const auto sent = broker_.send(batch.pending[batch.next_pending]);
     if (sent) {
+      batch.spread.add(batch.pending[batch.next_pending]);
       ++batch.next_pending;
       continue;
     }

@@ -103,6 +103,10 @@ class Committer {
   [[nodiscard]] bool held_by_destination() const { return !cause_.empty() && hold_for_ == HoldFor::destination; }
   // Which one, where it is known; -1 otherwise.
   [[nodiscard]] int troubled_destination() const { return troubled_destination_; }
+  // Errors since the last call that name a destination's topic. Bounded: a worker asks at each turn.
+  [[nodiscard]] std::vector<std::pair<int, Fault>> take_destination_errors() {
+    return std::exchange(destination_errors_, {});
+  }
   // The last thing that went wrong.
   [[nodiscard]] const std::string& last_error() const { return last_error_; }
 
@@ -149,6 +153,7 @@ class Committer {
   Urgency urgency_ = Urgency::none;
   std::string reason_;
   std::string last_error_;
+  std::vector<std::pair<int, Fault>> destination_errors_;
   CommitCounters counters_;
   int64_t wake_ms_ = 0;
   int64_t backoff_ms_ = 0;

@@ -45,6 +45,7 @@ CommitStep Committer::trouble(const BrokerError& error, Batch& batch) {
   hold_for_ = error.fault == Fault::destination ? HoldFor::destination : HoldFor::time;
   cause_ = error.what;
   troubled_destination_ = error.fault == Fault::destination ? error.destination : -1;
+  if (error.destination >= 0) destination_errors_.emplace_back(error.destination, error.fault);
   log_warn("recovery", "batch {}: {} ({}): giving the producer up, then comparing the committed offsets", batch.number,
            escape_for_log(error.what), to_string(error.fault));
   if (error.fault == Fault::fenced && fenced_too_often()) {

@@ -115,6 +115,23 @@ std::string Engine::standstill() const {
   return "";
 }
 
+namespace {
+
+// Topics of sources with as many partitions as this instance has of them; topics of destinations.
+std::vector<SpreadStatus> spread_of(const Snapshot& snapshot, const SpreadSum& sum) {
+  std::map<SpreadNode, int32_t> partitions;
+  for (const PartitionStatus& each : snapshot.partitions) {
+    if (each.source >= snapshot.sources.size()) continue;
+    ++partitions[{true, snapshot.sources[each.source], each.partition.topic}];
+  }
+  for (const DestinationStatus& each : snapshot.destinations) {
+    partitions[{false, each.destination, each.topic}] = each.partitions;
+  }
+  return sum.status(partitions);
+}
+
+}  // namespace
+
 Snapshot Engine::snapshot() const {
   Snapshot snapshot;
   snapshot.wall_ms = clock_.wall_ms();
@@ -127,9 +144,11 @@ Snapshot Engine::snapshot() const {
     ports.push_back(stage.ports.size());
   }
   snapshot.totals.counts.shape(graph_.sources().size(), ports, graph_.destination_topics());
+  SpreadSum spread;
   for (const auto& slot : slots_) {
     const WorkerView view = slot->worker->view();
     slot->worker->add_totals(snapshot.totals);
+    slot->worker->add_spread(spread);
     snapshot.workers.push_back(view.status);
     snapshot.memory_held_bytes += view.status.held_bytes;
     snapshot.partitions.insert(snapshot.partitions.end(), view.partitions.begin(), view.partitions.end());
@@ -156,6 +175,7 @@ Snapshot Engine::snapshot() const {
   }
   std::stable_sort(snapshot.history.begin(), snapshot.history.end(),
                    [](const BatchRow& a, const BatchRow& b) { return a.opened_wall_ms > b.opened_wall_ms; });
+  snapshot.spread = spread_of(snapshot, spread);
   snapshot.ready = snapshot.not_ready.empty() && !snapshot.stopping;
   return snapshot;
 }

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "io/broker.h"
 #include "metrics/histogram.h"
 #include "pipeline/counts.h"
+#include "pipeline/spread.h"
 #include "record/progress.h"
 
 namespace millrace {
@@ -106,6 +108,7 @@ struct EngineTotals {
   uint64_t audit_differences = 0;
   uint64_t sheets_open = 0;  // batches whose balance sheet did not close: always 0, an alert watches it
   uint64_t refused_records = 0;
+  std::map<std::string, std::array<uint64_t, kFaultCount>> destination_errors;  // by topic
   void add(const EngineTotals& other);
 };
 
@@ -122,6 +125,7 @@ struct Snapshot {
   std::vector<StageName> stages;                // as counts.stages
   std::vector<DestinationStatus> destinations;  // as counts.destinations; the dead-letter topic, if any, comes last
   EngineTotals totals;
+  std::vector<SpreadStatus> spread;  // sources, then destinations; of the last minute
   std::vector<WorkerStatus> workers;
   std::vector<PartitionStatus> partitions;
   std::vector<BatchRow> history;  // the newest first, over all workers

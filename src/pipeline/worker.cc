@@ -200,6 +200,7 @@ Result<void> Worker::run_again() {
   batch.tags.clear();
   batch.pending.clear();
   batch.next_pending = 0;
+  batch.spread.clear();
   refresh_limits();
   for (const Chunk& chunk : batch.chunks) TRY(run_chunk(chunk));
   return {};
@@ -266,7 +267,10 @@ void Worker::account(BatchResult result) {
     }
   }
   const MutexLock lock(view_mutex_);
-  if (committed) totals_.counts.add(batch.counts);
+  if (committed) {
+    totals_.counts.add(batch.counts);
+    spread_.add(batch, graph_, now_ns / 1'000'000);
+  }
   ++totals_.batches[static_cast<size_t>(result)];
   totals_.sheets_open += imbalance.empty() ? 0 : 1;
   totals_.delay.record_us(static_cast<int64_t>(row.delay_seconds * 1e6));
@@ -311,6 +315,8 @@ void Worker::make_batch() {
     next->pending.clear();
     next->counts = std::move(batch_->counts);
     next->counts.clear();
+    next->spread = std::move(batch_->spread);
+    next->spread.clear();
   } else {
     next->counts = totals_.counts;
   }
@@ -424,6 +430,9 @@ void Worker::publish() {
   totals_.audits = counters.audits;
   totals_.audit_differences = counters.audit_differences;
   totals_.refused_records = counters.refused_records;
+  for (const auto& [topic, fault] : committer_.take_destination_errors()) {
+    ++totals_.destination_errors[graph_.topics()[static_cast<size_t>(topic)].topic][static_cast<size_t>(fault)];
+  }
 }
 
 WorkerView Worker::view() const {
@@ -434,6 +443,11 @@ WorkerView Worker::view() const {
 void Worker::add_totals(EngineTotals& to) const {
   const MutexLock lock(view_mutex_);
   to.add(totals_);
+}
+
+void Worker::add_spread(SpreadSum& to) const {
+  const MutexLock lock(view_mutex_);
+  spread_.add_to(to, clock_.mono_ms());
 }
 
 std::optional<EngineEnd> Worker::end() const {

@@ -69,6 +69,7 @@ class Worker {
   [[nodiscard]] bool producer_ready() const { return producer_ready_.load(); }
   [[nodiscard]] WorkerView view() const;
   void add_totals(EngineTotals& to) const;
+  void add_spread(SpreadSum& to) const;
   [[nodiscard]] std::optional<EngineEnd> end() const;
   [[nodiscard]] int64_t loop_ms() const { return loop_ms_.load(); }
   [[nodiscard]] int64_t progress_ms() const { return progress_ms_.load(); }
@@ -157,6 +158,7 @@ class Worker {
   mutable Mutex view_mutex_;
   WorkerView view_ GUARDED_BY(view_mutex_);
   EngineTotals totals_ GUARDED_BY(view_mutex_);
+  SpreadWindow spread_ GUARDED_BY(view_mutex_);
   std::optional<EngineEnd> end_ GUARDED_BY(view_mutex_);
 };
 

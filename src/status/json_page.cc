@@ -82,6 +82,23 @@ void write_nodes(JsonWriter& out, const Snapshot& engine) {
   out.close(']');
 }
 
+void write_spread(JsonWriter& out, const Snapshot& engine) {
+  out.key("spread").open('[');
+  for (const SpreadStatus& each : engine.spread) {
+    out.open('{').member("role", each.node.source ? "source" : "destination").member("node", each.node.name);
+    out.member("topic", each.node.topic).member("records", each.records).member("partitions", each.partitions);
+    out.member("largest_partition", each.largest_partition).member("largest_share", each.largest_share);
+    out.member("max_over_mean", each.max_over_mean).key("hot_keys").open('[');
+    for (const HotKey& key : each.hot_keys) {
+      out.open('{').member("share", key.share).member("partition", key.partition);
+      out.key("seen").open('{').member("topic", key.place.topic).member("partition", key.place.partition);
+      out.member("offset", key.offset).close('}').close('}');
+    }
+    out.close(']').close('}');
+  }
+  out.close(']');
+}
+
 void write_engine(JsonWriter& out, const Snapshot& engine) {
   out.key("workers").open('[');
   for (const WorkerStatus& worker : engine.workers) {
@@ -118,6 +135,7 @@ std::string json_page(const View& view) {
   write_group(out, view.edge);
   write_engine(out, view.engine);
   write_nodes(out, view.engine);
+  write_spread(out, view.engine);
   write_partitions(out, view);
   out.close('}');
   return out.text() + "\n";

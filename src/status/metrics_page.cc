@@ -75,6 +75,24 @@ void add_stages(Exposition& out, const Snapshot& engine) {
   }
 }
 
+void add_errors(Exposition& out, const DestinationStatus& destination, const EngineTotals& totals) {
+  const auto found = totals.destination_errors.find(destination.topic);
+  for (const Fault kind : {Fault::destination, Fault::record_refused, Fault::unknown_outcome, Fault::other}) {
+    const uint64_t count = found == totals.destination_errors.end() ? 0 : found->second[static_cast<size_t>(kind)];
+    out.add(kProbes.destination_errors, {destination.destination, destination.topic, to_string(kind)}, number(count));
+  }
+}
+
+void add_spread(Exposition& out, const Snapshot& engine) {
+  for (const SpreadStatus& each : engine.spread) {
+    const std::string_view role = each.node.source ? "source" : "destination";
+    const auto labels = {role, std::string_view(each.node.name), std::string_view(each.node.topic)};
+    out.add(kProbes.spread_share, labels, each.largest_share);
+    out.add(kProbes.spread_imbalance, labels, each.max_over_mean);
+    out.add(kProbes.spread_hot_key, labels, each.hot_keys.empty() ? 0 : each.hot_keys[0].share);
+  }
+}
+
 void add_destinations(Exposition& out, const Snapshot& engine) {
   const Counts& counts = engine.totals.counts;
   std::map<std::string, PolicyCounts> policies;  // a destination with {port} has several topics
@@ -82,6 +100,7 @@ void add_destinations(Exposition& out, const Snapshot& engine) {
     const DestinationStatus& status = engine.destinations[i];
     out.add(kProbes.destination_usable, {status.destination, status.topic}, status.usable ? 1 : 0);
     out.add(kProbes.destination_partitions, {status.destination, status.topic}, status.partitions);
+    add_errors(out, status, engine.totals);
     if (i < counts.destinations.size()) {
       const DestinationCounts& sent = counts.destinations[i];
       out.add(kProbes.destination_records, {status.destination, status.topic}, number(sent.sent.records));
@@ -175,6 +194,7 @@ std::string metrics_page(const View& view) {
   add_sources(out, view.engine);
   add_stages(out, view.engine);
   add_destinations(out, view.engine);
+  add_spread(out, view.engine);
   add_batches(out, view.engine.totals);
   add_workers(out, view.engine);
   add_group(out, view.edge);

@@ -128,6 +128,8 @@ TEST_CASE("every key arrives where it belongs") {
   CHECK(spec.sources[0].start.kind == Start::Kind::timestamp);
   CHECK(spec.sources[0].start.timestamp_ms == 1769857200250);
   CHECK(spec.sources[0].on_data_loss == OnDataLoss::skip);
+  CHECK(spec.sources[0].expect.partitions == 3);
+  CHECK_FALSE(spec.sources[0].expect.replication.has_value());
   CHECK(spec.sources[1].format == "bytes");
   CHECK(spec.sources[1].start.kind == Start::Kind::latest);
   CHECK(spec.sources[1].on_error == OnError::stop);
@@ -152,6 +154,11 @@ TEST_CASE("every key arrives where it belongs") {
   CHECK(spec.destinations[0].reject_null_key);
   CHECK(spec.destinations[0].partition == "source");
   CHECK(spec.destinations[0].compression == "lz4");
+  CHECK(spec.destinations[0].expect.partitions == 12);
+  CHECK(spec.destinations[0].expect.replication == 3);
+  CHECK(spec.destinations[0].expect.retention_ms == 7 * 86'400'000);
+  CHECK(spec.destinations[0].exclusive);
+  CHECK_FALSE(spec.destinations[1].exclusive);
   CHECK(spec.destinations[1].partition == "expression");
   CHECK(spec.destinations[1].partition_expression->text == "offset % 4");
   CHECK(spec.destinations[2].partition == "key");

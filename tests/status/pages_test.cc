@@ -194,6 +194,23 @@ TEST_CASE("the page for programs is JSON, with what is not known left at -1 or e
   CHECK(holds(text, R"({"name":"size","kind":"classify","in":50,"out":{"huge":20,"small":30})"));
 }
 
+TEST_CASE("the spread of each node is shown, and no key", "[status]") {
+  const ProgramFacts facts = sample_facts();
+  const View view = sample_view(facts);
+  const std::string metrics = page("/metrics", view).body;
+  const std::string of_out = R"({pipeline="shop",role="destination",node="out",topic="orders.huge"} )";
+  CHECK(holds(metrics, "millrace_spread_largest_partition_ratio" + of_out + "0.9\n"));
+  CHECK(holds(metrics, "millrace_spread_imbalance_ratio" + of_out + "2.7\n"));
+  CHECK(holds(metrics, "millrace_spread_hottest_key_ratio" + of_out + "0.8\n"));
+  CHECK(holds(metrics,
+              R"(millrace_spread_hottest_key_ratio{pipeline="shop",role="source",node="orders",topic="orders"} 0)"));
+  CHECK(holds(metrics, R"(millrace_destination_errors_total{pipeline="shop",destination="out",topic="orders.small",)"
+                       R"(kind="record_refused"} 3)"));
+  CHECK(holds(metrics, R"(topic="orders.dead",kind="destination"} 0)"));
+  CHECK(holds(page("/status.json", view).body,
+              R"("hot_keys":[{"share":0.8,"partition":2,"seen":{"topic":"orders","partition":0,"offset":57}}])"));
+}
+
 TEST_CASE("an unknown path does not ask for the state", "[status]") {
   bool asked = false;
   const auto view = [&] {

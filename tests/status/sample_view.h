@@ -63,6 +63,9 @@ inline View sample_view(const ProgramFacts& facts) {
   engine.totals.batches[static_cast<size_t>(BatchResult::committed)] = 1;
   engine.totals.audits = 5;
   engine.totals.audit_differences = 1;
+  engine.spread = {{{true, "orders", "orders"}, 100, 2, 0, 0.6, 1.2, {}},
+                   {{false, "out", "orders.huge"}, 20, 3, 2, 0.9, 2.7, {{0.8, 2, {"orders", 0}, 57}}}};
+  engine.totals.destination_errors["orders.small"][static_cast<size_t>(Fault::record_refused)] = 3;
   WorkerStatus worker;
   worker.state = WorkerState::running;
   worker.progress_mono_ms = 9'000;
