@@ -234,6 +234,7 @@ CommitStep Committer::abort_and(CommitState next, Batch& batch, std::string why)
   }
   if (next == CommitState::holding) return hold(batch, HoldFor::group, std::move(why));
   state_ = next;
+  answer_.reset();
   hold_for_ = HoldFor::time;
   cause_ = why;
   troubled_destination_ = -1;
@@ -273,6 +274,7 @@ CommitStep Committer::settle(Batch& batch, BatchResult result) {
   refusals_ = 0;
   unnamed_refusals_ = 0;
   differs_since_ms_ = -1;
+  answer_.reset();
   hold_for_ = HoldFor::time;
   cause_.clear();
   troubled_destination_ = -1;

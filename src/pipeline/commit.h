@@ -15,6 +15,7 @@
 #include <deque>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -131,6 +132,7 @@ class Committer {
   bool fenced_too_often();
   CommitStep rebuild(Batch& batch);
   CommitStep compare(Batch& batch);
+  std::optional<CommitStep> ask_again(Batch& batch, const Progress& found);
   CommitStep differs(Batch& batch, const Progress& found);
   CommitStep hold(Batch& batch, HoldFor what, std::string why);
   CommitStep run_holding(Batch& batch);
@@ -170,6 +172,7 @@ class Committer {
   int unnamed_refusals_ = 0;
   uint64_t lost_records_ = 0;
   int64_t differs_since_ms_ = -1;
+  std::optional<std::pair<Progress, int64_t>> answer_;  // committed offsets that were answered, and since when
 };
 
 }  // namespace millrace

@@ -42,6 +42,7 @@ CommitStep Committer::trouble(const BrokerError& error, Batch& batch) {
   reason_ = error.what;
   state_ = CommitState::rebuilding;
   wake_ms_ = 0;
+  answer_.reset();
   hold_for_ = error.fault == Fault::destination ? HoldFor::destination : HoldFor::time;
   cause_ = error.what;
   troubled_destination_ = error.fault == Fault::destination ? error.destination : -1;
@@ -122,8 +123,12 @@ std::vector<AuditDifference> Committer::differences(const Batch& batch, const Pr
 }
 
 CommitStep Committer::compare(Batch& batch) {
+  // Whoever reads on finds what is true then, so partitions that go are not kept for a second answer.
+  if (answer_) lost_records_ += batch.drop([](const BatchPartition& partition) { return partition.revoked; });
   if (batch.partitions.empty()) return settle(batch, BatchResult::dropped);
-  if (now_ms() < wake_ms_ && urgency_ == Urgency::none) return back_off(reason_);
+  if (now_ms() < wake_ms_ && (urgency_ == Urgency::none || (answer_ && urgency_ == Urgency::stop))) {
+    return back_off(reason_);
+  }
   const auto found = broker_.committed(batch.topic_partitions(), deadline_ms(options_.call_deadline_ms));
   if (!found) {
     ++counters_.recovery_failures;
@@ -131,6 +136,7 @@ CommitStep Committer::compare(Batch& batch) {
     if (urgency_ != Urgency::none) return settle(batch, BatchResult::dropped);
     return back_off("reading the committed offsets: " + last_error_);
   }
+  // Only a commit moves an offset, so what names the batch's end is true, however old it is.
   const bool at_end = std::all_of(batch.partitions.begin(), batch.partitions.end(), [&found](const auto& partition) {
     return offset_in(*found, partition.partition) == partition.end;
   });
@@ -139,11 +145,27 @@ CommitStep Committer::compare(Batch& batch) {
     lost_records_ = 0;
     return settle(batch, BatchResult::found_committed);
   }
+  if (auto step = ask_again(batch, *found)) return std::move(*step);
   if (!differences(batch, *found).empty() && options_.delivery == Delivery::exactly_once) return differs(batch, *found);
   differs_since_ms_ = -1;
   if (urgency_ == Urgency::hasten) return settle(batch, BatchResult::dropped);
   // What was waited for on the way here is over; why it all began is not.
   return hold(batch, held_by_destination() ? HoldFor::destination : HoldFor::time, cause_);
+}
+
+// A coordinator that has just moved may answer for some tenths of a second with offsets that are long over: on real
+// brokers up to 40 s old. Such an answer can look like the batch's start, or like offsets that went back. So any answer
+// but the batch's end counts only when a second one, some time later, says the same. Empty: it does.
+std::optional<CommitStep> Committer::ask_again(Batch& batch, const Progress& found) {
+  if (options_.delivery != Delivery::exactly_once || options_.offsets_agree_ms <= 0) return std::nullopt;
+  if (urgency_ == Urgency::hasten) return settle(batch, BatchResult::dropped);
+  if (!answer_ || answer_->first != found) {
+    answer_ = {found, now_ms()};
+  } else if (now_ms() - answer_->second >= options_.offsets_agree_ms) {
+    return std::nullopt;
+  }
+  wake_ms_ = answer_->second + options_.offsets_agree_ms;
+  return back_off("the committed offsets are not the batch's end: asking a second time");
 }
 
 // Neither where the batch began nor where it ends.

@@ -21,7 +21,8 @@ struct EngineOptions {
   int64_t commit_deadline_ms = 8000;  // one EndTxn
   int64_t rebuild_deadline_ms = 8000;
   int64_t abort_deadline_ms = 1000;
-  int64_t offsets_only_ms = 5000;  // at most one transaction in this time when only progress moved
+  int64_t offsets_agree_ms = 1000;  // a recovery: between two answers that have to agree; 0: one is believed
+  int64_t offsets_only_ms = 5000;   // at most one transaction in this time when only progress moved
   int64_t backoff_first_ms = 100;
   int64_t backoff_max_ms = 10'000;
   int64_t refused_limit_ms = 30'000;  // rights refused before the first assignment, until exit code 5

@@ -113,6 +113,62 @@ TEST_CASE("the offset audit ends the process when the group's offset went back")
   CHECK_FALSE(three.rig.broker().open);
 }
 
+TEST_CASE("committed offsets that are not the batch's end are believed when a second answer says the same") {
+  Rig rig(identity_graph());
+  rig.options.offsets_agree_ms = 1000;
+  FakeQueue& queue = rig.assign("in", 0);
+  for (const char* value : {"a", "b", "c"}) queue.add(value);
+  rig.run_ms(300);
+  REQUIRE(rig.committed("in", 0) == 3);
+  queue.add("d");
+  SECTION("a commit that a stale answer denies is found after all") {
+    rig.broker().plan(Call::commit, Fault::unknown_outcome, true);
+    rig.run_ms(20);
+    rig.broker().stale_answers = {{{{"in", 0}, 3}}};
+    rig.run_ms(2000);
+    CHECK(rig.results(BatchResult::found_committed) == 1);
+    CHECK(rig.totals().replayed_batches == 0);
+  }
+  SECTION("a stale answer to the audit ends nothing") {
+    rig.broker().stale_answers = {{{{"in", 0}, 1}}, {{{"in", 0}, 1}}};
+    rig.run_ms(4000);
+    CHECK_FALSE(rig.engine->end().has_value());
+  }
+  SECTION("a batch that was not committed is replayed a second later") {
+    rig.broker().plan(Call::commit, Fault::unknown_outcome);
+    rig.run_ms(900);
+    CHECK(rig.cluster.values(0).size() == 3);
+    rig.run_ms(1000);
+    CHECK(rig.totals().replayed_batches == 1);
+  }
+  SECTION("an offset that went back ends the process a second later") {
+    rig.cluster.committed[{"in", 0}] = 1;
+    rig.run_ms(900);
+    CHECK_FALSE(rig.engine->end().has_value());
+    rig.run_ms(1000);
+    REQUIRE(rig.engine->end().has_value());
+    CHECK(rig.engine->end()->code == ExitCode::stopped_by_policy);
+    return;
+  }
+  SECTION("a partition that the group wants back is not kept for the second answer") {
+    rig.broker().plan(Call::commit, Fault::unknown_outcome);
+    rig.run_ms(500);
+    rig.revoke("in", 0);
+    rig.run_ms(50);
+    CHECK(rig.released("in", 0));
+    return;
+  }
+  SECTION("a stop waits for the second answer, and no longer") {
+    rig.broker().plan(Call::commit, Fault::unknown_outcome);
+    rig.run_ms(500);
+    rig.engine->worker(0).stop();
+    rig.run_ms(1500);
+    CHECK(rig.engine->worker(0).ended());
+  }
+  CHECK(rig.cluster.values(0) == strings({"a", "b", "c", "d"}));
+  CHECK(rig.committed("in", 0) == 4);
+}
+
 TEST_CASE("a missing offset is waited for, then ends the process") {
   Three three;
   three.rig.run_ms(300);

@@ -53,6 +53,11 @@ Code SimCluster::call(std::string_view name, const std::function<Code()>& reques
     clock_.advance_ms(kOutageCallMs);
     return Code::no_answer;
   }
+  if (cut_answers_ > 0 && clock_.mono_ms() < stale_until_ms_) {
+    --cut_answers_;
+    trace(fmt::format("    {}: answer cut by the move ({})", name, to_string(request())));
+    return Code::no_answer;
+  }
   if (dice() >= fault_rate_) {
     const Code code = request();
     trace(fmt::format("    {}: {}", name, to_string(code)));
@@ -119,6 +124,7 @@ void SimCluster::finish(int64_t producer, Transaction& transaction, bool commit)
   }
   if (commit) {
     for (const auto& [partition, offset] : pending_offsets_[producer]) committed_[partition] = offset;
+    remember_offsets();
   }
   pending_offsets_.erase(producer);
   transaction.state = commit ? State::committed : State::aborted;
@@ -207,10 +213,29 @@ Code SimCluster::fetch_offsets(const std::vector<TopicPartition>& partitions, Pr
   result.clear();
   for (const auto& partition : partitions) {
     if (options_.require_stable && !stable(partition)) return Code::unstable;
-    const auto found = committed_.find(partition);
-    if (found != committed_.end()) result.insert(*found);
+    const Progress* answered = &committed_;
+    if (clock_.mono_ms() < stale_until_ms_) {
+      const auto since = history_.upper_bound(stale_as_of_ms_);
+      if (since != history_.begin()) answered = &std::prev(since)->second;
+    }
+    const auto found = answered->find(partition);
+    if (found != answered->end()) result.insert(*found);
   }
   return Code::ok;
+}
+
+void SimCluster::remember_offsets() {
+  history_[clock_.mono_ms()] = committed_;
+  constexpr int64_t kRememberedMs = 60'000;
+  while (history_.begin()->first < clock_.mono_ms() - kRememberedMs) history_.erase(history_.begin());
+}
+
+void SimCluster::move_coordinator() {
+  stale_until_ms_ = clock_.mono_ms() + number(100, 300);
+  // Mostly a little, sometimes much.
+  stale_as_of_ms_ = clock_.mono_ms() - (dice() < 0.6 ? number(1, 400) : number(400, 40'000));
+  cut_answers_ = static_cast<int>(number(0, 2));
+  trace(fmt::format("the coordinator moves; until {} it answers as of {}", stale_until_ms_, stale_as_of_ms_));
 }
 
 void SimCluster::set_group(int32_t generation, std::set<std::string> members) {

@@ -25,6 +25,8 @@ struct SimOptions {
   bool send_generation = true;         // offsets are sent with the group's generation
   bool audit = true;                   // of the product
   bool old_group_coordinator = false;  // below 4.0: a refused TxnOffsetCommit takes back an accepted one
+  bool agreement = true;               // of the product: a second answer before offsets are believed
+  bool coordinator_moves = true;       // the group's coordinator answers with old offsets when it has just moved
   int ring = 16;                       // transactional ids a worker
   bool trace = false;
 };
@@ -68,6 +70,9 @@ class SimCluster {
   }
   void set_outage(bool down) { down_ = down; }
   [[nodiscard]] bool down() const { return down_; }
+  // The coordinator moves: for some tenths of a second answers get lost, and committed offsets are those of up to 40 s
+  // ago. As seen on real brokers.
+  void move_coordinator();
   // Late requests arrive, transactions that are open too long are ended.
   void tick();
 
@@ -88,7 +93,10 @@ class SimCluster {
   // Without an answer to wait for: for the start of a partition and for the checker.
   [[nodiscard]] const Progress& offsets() const { return committed_; }
   [[nodiscard]] bool stable(const TopicPartition& partition) const;
-  void commit_start(const TopicPartition& partition, int64_t offset) { committed_.emplace(partition, offset); }
+  void commit_start(const TopicPartition& partition, int64_t offset) {
+    committed_.emplace(partition, offset);
+    remember_offsets();
+  }
 
   // What a reader with read_committed gets once everything is ended.
   [[nodiscard]] std::vector<SimRecord> visible(OutputPartition partition) const;
@@ -135,6 +143,7 @@ class SimCluster {
   Transaction* find(const ProducerId& producer, Code& code);
   void begin(Transaction& transaction);
   void finish(int64_t producer, Transaction& transaction, bool commit);
+  void remember_offsets();
 
   const SimOptions options_;
   ManualClock& clock_;
@@ -149,6 +158,10 @@ class SimCluster {
   std::map<OutputPartition, std::vector<Entry>> logs_;
   std::map<std::pair<OutputPartition, int64_t>, Sequence> sequences_;
   Progress committed_;
+  std::map<int64_t, Progress> history_;          // when -> what was committed from then on
+  int64_t stale_until_ms_ = 0;                   // until then offsets are answered...
+  int64_t stale_as_of_ms_ = 0;                   // ...as they were then
+  int cut_answers_ = 0;                          // answers that the move takes with it
   std::map<int64_t, Progress> pending_offsets_;  // by producer id
   int32_t generation_ = 0;
   std::set<std::string> members_;

@@ -1,5 +1,6 @@
 // sim_run SEED: one run of the simulation with a trace. sim_run FROM COUNT: many, quietly; names the first that fails.
-// Planted bugs, to see them found: --no-rule --no-stable --no-generation --no-audit --old-coordinator --ring N
+// Planted bugs, to see them found: --no-rule --no-stable --no-generation --no-audit --no-agreement
+// --old-coordinator --ring N; --no-moves leaves the coordinator where it is
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -23,6 +24,10 @@ int main(int argc, char* argv[]) {
       options.send_generation = false;
     } else if (word == "--no-audit") {
       options.audit = false;
+    } else if (word == "--no-agreement") {
+      options.agreement = false;
+    } else if (word == "--no-moves") {
+      options.coordinator_moves = false;
     } else if (word == "--old-coordinator") {
       options.old_group_coordinator = true;
     } else if (word == "--ring" && i + 1 < argc) {

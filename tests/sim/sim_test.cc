@@ -57,11 +57,17 @@ TEST_CASE("planted bugs are found") {
   }
   SECTION("committed offsets that do not wait for open transactions") {
     options.require_stable = false;
+    // A second answer a second later mostly hides it, and a moving coordinator is another bug without one.
+    options.agreement = false;
+    options.coordinator_moves = false;
   }
   SECTION("offsets sent without a generation") {
     options.send_generation = false;
     // It shows in one of several hundred runs; with this ring the first ones hold one.
     options.ring = 4;
+  }
+  SECTION("one answer about the committed offsets is believed, although the coordinator has just moved") {
+    options.agreement = false;
   }
   SECTION("one transactional id where a refused offset takes back an accepted one") {
     options.old_group_coordinator = true;

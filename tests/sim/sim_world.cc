@@ -73,6 +73,7 @@ void SimWorld::start(Instance& instance) {
   options.max_records = 30;
   options.offsets_only_ms = 500;
   options.audit = options_.audit;
+  if (!options_.agreement) options.offsets_agree_ms = 0;
   instance.engine = std::make_unique<Engine>(
       *graph_, options,
       [this, &instance](int worker) {
@@ -115,6 +116,7 @@ void SimWorld::make_trouble() {
       say("the brokers are away");
     }
   }
+  if (options_.coordinator_moves && cluster_.dice() < 0.004) cluster_.move_coordinator();
   Instance& instance = instances_[static_cast<size_t>(cluster_.number(0, kInstances - 1))];
   if (instance.engine == nullptr || frozen(instance)) return;
   const double dice = cluster_.dice();

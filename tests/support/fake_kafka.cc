@@ -87,6 +87,11 @@ BrokerResult<void> FakeBroker::poll(int64_t) {
 BrokerResult<Progress> FakeBroker::committed(const std::vector<TopicPartition>& partitions, int64_t) {
   bool applied = false;
   if (auto result = failing(Call::committed, applied); !result) return tl::make_unexpected(result.error());
+  if (!stale_answers.empty()) {
+    Progress stale = std::move(stale_answers.front());
+    stale_answers.pop_front();
+    return stale;
+  }
   Progress found;
   for (const auto& partition : partitions) {
     const auto at = cluster_.committed.find(partition);

@@ -73,8 +73,9 @@ class FakeBroker final : public Broker {
   std::map<Call, int> calls;
   bool open = false;  // a transaction is
   bool isolating = false;
-  bool pending_destroy = false;  // what discarded_pending() says
-  size_t freed_later = 0;        // messages that went to the reaper
+  bool pending_destroy = false;        // what discarded_pending() says
+  std::deque<Progress> stale_answers;  // what the next calls of committed() answer
+  size_t freed_later = 0;              // messages that went to the reaper
 
  private:
   BrokerResult<void> failing(Call call, bool& applied);
