@@ -17,6 +17,7 @@
 #include "app/state_directory.h"
 #include "app/systemd.h"
 #include "app/touch_file.h"
+#include "app/touch_file_watch.h"
 #include "app/watchdog.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -102,6 +103,7 @@ class Run {
   mutable Mutex ending_mutex_;
   std::string ending_ GUARDED_BY(ending_mutex_);  // for /readyz
   std::unique_ptr<Watchdog> watchdog_;
+  std::unique_ptr<TouchFileWatch> touch_file_watch_;
   std::unique_ptr<HttpServer> http_;
   std::string threshold_written_;
   int64_t threshold_at_ms_ = 0;
@@ -215,7 +217,9 @@ Ending Run::live() {
   engine_->start();
   edge_->run(*engine_);
   constexpr int64_t kTurnMs = 100;
-  int64_t look_at_ms = clock_.mono_ms() + touch_file_->look_again_ms();
+  constexpr int64_t kLookMs = 500;
+  touch_file_watch_ = std::make_unique<TouchFileWatch>(TouchFile(spec.touch_file), clock_);
+  int64_t look_at_ms = clock_.mono_ms() + kLookMs;
   while (true) {
     watchdog_->beat();
     const int signal = signals_.wait(kTurnMs);
@@ -226,9 +230,9 @@ Ending Run::live() {
       log_warn("signal", "SIGHUP: this version cannot reload; nothing changes. `millrace check {}`, then restart",
                escape_for_log(spec.file));
     }
+    if (touch_file_watch_->gone()) return {ExitCode::done, "the touch file was removed", {}, false};
     if (clock_.mono_ms() >= look_at_ms) {
-      if (touch_file_->gone()) return {ExitCode::done, "the touch file was removed", {}, false};
-      look_at_ms = clock_.mono_ms() + touch_file_->look_again_ms();
+      look_at_ms = clock_.mono_ms() + kLookMs;
       if (auto ending = reason_to_end()) return std::move(*ending);
       keep_threshold();
     }
@@ -269,6 +273,7 @@ void Run::stop(Ending& ending) {
   }
   notify_stopping(ending.why);
   watchdog_->begin_stop(deadline_ms);
+  if (!touch_file_watch_->end()) ending.leave_at_once = true;
   if (!ending.differences.empty()) {
     if (const auto noted = write_audit_note(*state_, ending.differences); !noted) {
       log_error("state", "{}; a later start will not know of the offset audit", noted.error().what);

@@ -2,13 +2,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
+#include <future>
 #include <vector>
 
 #include "app/audit_note.h"
 #include "app/state_directory.h"
 #include "app/touch_file.h"
+#include "app/touch_file_watch.h"
+#include "base/clock.h"
 #include "process.h"
 #include "support/catch.h"
 
@@ -159,4 +164,38 @@ TEST_CASE("a touch file that cannot be made is a fault of the configuration", "[
   CHECK(read_file(folder / "target") == "precious");
   REQUIRE(mkfifo((folder / "pipe").c_str(), 0600) == 0);
   CHECK(refused(folder / "pipe"));
+}
+
+TEST_CASE("a file system that hangs under the touch file holds up nobody", "[touch_file]") {
+  ManualClock clock;
+  std::promise<void> looking;
+  std::promise<void> answer;
+  const std::shared_future<void> answered = answer.get_future().share();
+  std::atomic<bool> first{true};
+  TouchFileWatch watch(TouchFile("/x",
+                                 [&, answered](const std::string&) {
+                                   if (first.exchange(false)) looking.set_value();
+                                   answered.wait();
+                                   return 0;
+                                 }),
+                       clock);
+  REQUIRE(looking.get_future().wait_for(std::chrono::seconds(10)) == std::future_status::ready);
+  clock.advance_ms(TouchFileWatch::kSlowLookMs);
+  CHECK_FALSE(watch.gone());
+  CHECK_FALSE(watch.end());
+  answer.set_value();
+}
+
+TEST_CASE("the watch of the touch file sees that it is gone, and ends", "[touch_file]") {
+  const TestFolder folder;
+  TouchFile file(folder / "running");
+  REQUIRE(file.make("remove me"));
+  const SystemClock clock;
+  TouchFileWatch watch(TouchFile(folder / "running"), clock);
+  CHECK_FALSE(watch.gone());
+  unlink((folder / "running").c_str());
+  WakeUp turn;
+  for (int turns = 0; turns < 1000 && !watch.gone(); ++turns) turn.wait(10);
+  CHECK(watch.gone());
+  CHECK(watch.end());
 }
