@@ -31,7 +31,7 @@ class TouchFileWatch {
   bool end();
 
  private:
-  // Outlives this object when the thread hangs in a look, hence shared by the two.
+  // What the two threads speak through.
   struct Shared {
     explicit Shared(TouchFile watched) : file(std::move(watched)) {}
     TouchFile file;  // the thread's alone
@@ -45,6 +45,7 @@ class TouchFileWatch {
 
   const std::string path_;
   const Clock& clock_;
+  // Shared with the thread, which outlives this object when it hangs in a look.
   std::shared_ptr<Shared> shared_;
   bool warned_ = false;
   Thread thread_;
