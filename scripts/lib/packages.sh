@@ -10,14 +10,14 @@ PACKAGES=(
   # what librdkafka links to
   liblz4-dev libsasl2-dev libssl-dev libzstd-dev zlib1g-dev
   # tests and benchmarks
-  catch2 libbenchmark-dev librapidcheck-dev kcat zstd curl procps iproute2 python3 python3-yaml systemd
+  catch2 libbenchmark-dev librapidcheck-dev kcat zstd curl openssl procps iproute2 python3 python3-yaml systemd
   "openjdk-17-jdk-headless|openjdk-21-jdk-headless|default-jdk-headless" maven
   # checks of the sources, fuzz targets
   "clang-14|clang" "clang-format-14|clang-format" "clang-tidy-14|clang-tidy" "libclang-rt-14-dev|libclang-rt-dev"
 )
 
 # On other systems there is no list of packages, only what has to be there: commands, and headers the compiler can find.
-COMMANDS=(g++ cmake ninja make pkg-config git kcat zstd curl python3 java javac mvn)
+COMMANDS=(g++ cmake ninja make pkg-config git kcat zstd curl openssl python3 java javac mvn)
 HEADERS=(
   absl/time/time.h civetweb.h CLI/CLI.hpp tl/expected.hpp fmt/core.h re2/re2.h simdjson.h spdlog/spdlog.h
   xxhash.h yaml-cpp/yaml.h prometheus/counter.h lz4.h sasl/sasl.h openssl/ssl.h zstd.h zlib.h

@@ -134,7 +134,7 @@ def scripts_of(folders):
 
 # Folders whose tests need no daemon; all others but those of the real broker get its path as their argument.
 WITHOUT_DAEMON = {"scripts", "systemd"}
-ON_BROKERS = {"kafka", "faults", "bench"}
+ON_BROKERS = {"kafka", "secure", "load", "faults", "bench"}
 
 
 def checks(tally):
@@ -173,6 +173,7 @@ def plain(tally, levels):
             return
         if "kafka" in levels:
             optional(tally, "tests on a real broker", "tests/kafka/run", [], 1500)
+            optional(tally, "security on a real broker", "tests/secure/run", [], 300)
         if "demo" in levels:
             # Twice: what the first one leaves behind must not disturb the second.
             for time_ in ("first", "second"):

@@ -54,6 +54,7 @@ StartPosition start_position(const config::Start& start) {
 // What librdkafka says to its settings is a problem of the file as well. This connects to nothing.
 Result<void> try_settings(const Pipeline& pipeline) {
   EdgeSettings settings = edge_settings(pipeline.spec, *pipeline.graph);
+  settings.read_again = {};
   if (pipeline.secrets == nullptr) {
     for (const auto& reference : pipeline.spec.kafka.property_references) settings.properties.erase(reference.first);
   }
@@ -102,6 +103,25 @@ std::unique_ptr<Pipeline> load_pipeline(const std::string& file, const std::stri
   return pipeline;
 }
 
+namespace {
+
+// What ${...} in kafka.properties stands for now; without references there is nothing to read.
+std::function<Result<std::map<std::string, std::string>>()> reader_of(const config::KafkaSpec& kafka) {
+  if (kafka.property_references.empty()) return {};
+  return [references = kafka.property_references]() -> Result<std::map<std::string, std::string>> {
+    const config::SystemSecrets secrets([](const char* name) { return std::getenv(name); });
+    std::map<std::string, std::string> values;
+    for (const auto& [key, text] : references) {
+      config::Substituted value = config::substitute(text, &secrets);
+      if (!value.problem.empty()) return fail(Remedy::retry, key + ": " + value.problem);
+      values[key] = std::move(value.text);
+    }
+    return values;
+  };
+}
+
+}  // namespace
+
 EdgeSettings edge_settings(const config::PipelineSpec& spec, const Graph& graph) {
   const config::Knobs& knobs = spec.knobs;
   EdgeSettings settings;
@@ -112,6 +132,7 @@ EdgeSettings edge_settings(const config::PipelineSpec& spec, const Graph& graph)
   settings.transactional_id_prefix = spec.kafka.transactional_id_prefix;
   settings.static_membership = spec.kafka.static_membership;
   settings.properties.insert(spec.kafka.properties.begin(), spec.kafka.properties.end());
+  settings.read_again = reader_of(spec.kafka);
   settings.delivery = spec.delivery;
   settings.workers = static_cast<int>(knobs.workers);
   // memory.limit is divided over prefetch, held batches (engine_options) and the producers' queues.
@@ -133,6 +154,7 @@ EdgeSettings edge_settings(const config::PipelineSpec& spec, const Graph& graph)
   settings.producer_retries = knobs.producer_retries;
   settings.times.max_poll_ms = knobs.max_poll_interval_ms;
   settings.times.revoke_ms = knobs.revoke_limit_ms;
+  settings.times.refused_ms = knobs.refused_limit_ms;
   return settings;
 }
 

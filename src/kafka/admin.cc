@@ -17,24 +17,38 @@ constexpr int kMetadataSliceMs = 1000;
 }  // namespace
 
 Result<std::unique_ptr<Admin>> Admin::create(const EdgeSettings& settings) {
-  TRY_ASSIGN(ConfHandle conf, admin_conf(settings));
   std::unique_ptr<Admin> admin(new Admin());
-  rd_kafka_conf_set_opaque(conf.get(), admin.get());
+  TRY(admin->renew(settings));
+  return admin;
+}
+
+Result<void> Admin::renew(const EdgeSettings& settings) {
+  TRY_ASSIGN(ConfHandle conf, admin_conf(settings));
+  rd_kafka_conf_set_opaque(conf.get(), this);
   rd_kafka_conf_set_error_cb(conf.get(), on_error);
   std::array<char, 512> text{};
-  rd_kafka_t* client = rd_kafka_new(RD_KAFKA_PRODUCER, conf.get(), text.data(), text.size());
-  if (client == nullptr) {
+  rd_kafka_t* made = rd_kafka_new(RD_KAFKA_PRODUCER, conf.get(), text.data(), text.size());
+  if (made == nullptr) {
     return fail(Remedy::fix_config, std::string("creating a client: ") + text.data(), ExitCode::config);
   }
   conf.release();  // the client has it now
-  admin->client_.reset(client);
-  return admin;
+  ClientShare old(made, [](rd_kafka_t* client) { rd_kafka_destroy(client); });
+  MutexLock lock(mutex_);
+  // Topics go before their client; the old client goes with the last question that uses it.
+  topics_.clear();
+  complaint_ = {};
+  client_.swap(old);
+  return {};
+}
+
+Admin::ClientShare Admin::client() const {
+  MutexLock lock(mutex_);
+  return client_;
 }
 
 void Admin::on_error(rd_kafka_t* /*client*/, int code, const char* reason, void* opaque) {
   auto* self = static_cast<Admin*>(opaque);
-  KafkaError error = error_of(static_cast<rd_kafka_resp_err_t>(code));
-  error.text = escape_for_log(reason != nullptr ? reason : "", 512);
+  KafkaError error = complaint_of(code, reason);
   MutexLock lock(self->mutex_);
   // "All brokers down" follows an authentication failure; the first says more.
   if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && is_authentication(self->complaint_.code)) return;
@@ -48,7 +62,7 @@ KafkaError Admin::complaint() const {
 
 // A time-out says nothing; what librdkafka complained about says why.
 KafkaError Admin::explained(KafkaError error) {
-  rd_kafka_poll(client_.get(), 0);
+  rd_kafka_poll(client().get(), 0);
   MutexLock lock(mutex_);
   if (error.ok()) {
     complaint_ = {};
@@ -76,24 +90,26 @@ KafkaResult<EventHandle> Admin::wait(rd_kafka_queue_t* queue, int timeout_ms) {
 }
 
 AdminOptionsHandle Admin::options(rd_kafka_admin_op_t operation, int timeout_ms) const {
-  AdminOptionsHandle options(rd_kafka_AdminOptions_new(client_.get(), operation));
+  AdminOptionsHandle options(rd_kafka_AdminOptions_new(client().get(), operation));
   std::array<char, 256> text{};
   rd_kafka_AdminOptions_set_request_timeout(options.get(), timeout_ms, text.data(), text.size());
   return options;
 }
 
 KafkaResult<std::map<std::string, TopicFacts>> Admin::topics(const std::vector<std::string>& names, int timeout_ms) {
+  ClientShare client;
   {
     MutexLock lock(mutex_);
+    client = client_;
     for (const std::string& name : names) {
       TopicHandle& topic = topics_[name];
-      if (!topic) topic.reset(rd_kafka_topic_new(client_.get(), name.c_str(), nullptr));
+      if (!topic) topic.reset(rd_kafka_topic_new(client.get(), name.c_str(), nullptr));
     }
   }
   const rd_kafka_metadata_t* raw = nullptr;
   KafkaError error = error_of(RD_KAFKA_RESP_ERR__TIMED_OUT);
   for (int left = timeout_ms; is_silence(error.code) && left > 0 && !given_up_; left -= kMetadataSliceMs) {
-    error = error_of(rd_kafka_metadata(client_.get(), 0, nullptr, &raw, std::min(left, kMetadataSliceMs)));
+    error = error_of(rd_kafka_metadata(client.get(), 0, nullptr, &raw, std::min(left, kMetadataSliceMs)));
     // A connection that is refused fails at once; the next try of the loop would be as fast.
     if (error.code == RD_KAFKA_RESP_ERR__TRANSPORT) break;
   }
@@ -119,12 +135,13 @@ KafkaResult<EventHandle> Admin::describe(const std::vector<std::string>& names, 
   std::vector<const char*> pointers;
   for (const std::string& name : names) pointers.push_back(name.c_str());
   TopicCollectionHandle collection(rd_kafka_TopicCollection_of_topic_names(pointers.data(), pointers.size()));
-  QueueHandle queue(rd_kafka_queue_new(client_.get()));
+  const ClientShare client = this->client();
+  QueueHandle queue(rd_kafka_queue_new(client.get()));
   const AdminOptionsHandle how = options(RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, timeout_ms);
   if (rights) {
     static_cast<void>(take_error(rd_kafka_AdminOptions_set_include_authorized_operations(how.get(), 1)));
   }
-  rd_kafka_DescribeTopics(client_.get(), collection.get(), how.get(), queue.get());
+  rd_kafka_DescribeTopics(client.get(), collection.get(), how.get(), queue.get());
   return wait(queue.get(), timeout_ms);
 }
 
@@ -215,9 +232,10 @@ KafkaResult<std::map<std::string, TopicSettings>> Admin::topic_settings(const st
     owners.emplace_back(rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, name.c_str()));
     resources.push_back(owners.back().get());
   }
-  QueueHandle queue(rd_kafka_queue_new(client_.get()));
+  const ClientShare client = this->client();
+  QueueHandle queue(rd_kafka_queue_new(client.get()));
   const AdminOptionsHandle how = options(RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, timeout_ms);
-  rd_kafka_DescribeConfigs(client_.get(), resources.data(), resources.size(), how.get(), queue.get());
+  rd_kafka_DescribeConfigs(client.get(), resources.data(), resources.size(), how.get(), queue.get());
   KafkaResult<EventHandle> event = wait(queue.get(), timeout_ms);
   if (!event) return tl::make_unexpected(std::move(event).error());
   size_t count = 0;
@@ -235,11 +253,12 @@ KafkaResult<std::map<TopicPartition, OffsetAnswer>> Admin::offsets(
   for (const auto& [partition, question] : questions) {
     rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), partition.partition)->offset = question.at;
   }
-  QueueHandle queue(rd_kafka_queue_new(client_.get()));
+  const ClientShare client = this->client();
+  QueueHandle queue(rd_kafka_queue_new(client.get()));
   const AdminOptionsHandle how = options(RD_KAFKA_ADMIN_OP_LISTOFFSETS, timeout_ms);
   static_cast<void>(
       take_error(rd_kafka_AdminOptions_set_isolation_level(how.get(), RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED)));
-  rd_kafka_ListOffsets(client_.get(), list.get(), how.get(), queue.get());
+  rd_kafka_ListOffsets(client.get(), list.get(), how.get(), queue.get());
   KafkaResult<EventHandle> event = wait(queue.get(), timeout_ms);
   if (!event) return tl::make_unexpected(std::move(event).error());
   size_t count = 0;

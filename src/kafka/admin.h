@@ -58,6 +58,9 @@ struct OffsetAnswer {
 class Admin {
  public:
   static Result<std::unique_ptr<Admin>> create(const EdgeSettings& settings);
+
+  // A new client, with passwords and certificates as they are now; what is being asked goes on with the old one.
+  Result<void> renew(const EdgeSettings& settings);
   ~Admin() = default;
   Admin(const Admin&) = delete;
   Admin& operator=(const Admin&) = delete;
@@ -84,10 +87,12 @@ class Admin {
   // The last thing librdkafka complained about.
   [[nodiscard]] KafkaError complaint() const;
 
-  [[nodiscard]] rd_kafka_t* client() const { return client_.get(); }
-
  private:
+  // Shared by the questions under way, which may outlast a renewal.
+  using ClientShare = std::shared_ptr<rd_kafka_t>;
+
   Admin() = default;
+  [[nodiscard]] ClientShare client() const;
   KafkaResult<EventHandle> describe(const std::vector<std::string>& names, bool rights, int timeout_ms);
   // Waits for the answer to a request; null with the error when there is none.
   KafkaResult<EventHandle> wait(rd_kafka_queue_t* queue, int timeout_ms);
@@ -98,7 +103,7 @@ class Admin {
   std::atomic<bool> given_up_{false};
   mutable Mutex mutex_;
   KafkaError complaint_ GUARDED_BY(mutex_);
-  ClientHandle client_;
+  ClientShare client_ GUARDED_BY(mutex_);
   // Declared behind the client: topics are destroyed before it.
   std::map<std::string, TopicHandle> topics_ GUARDED_BY(mutex_);
 };

@@ -12,6 +12,7 @@ namespace millrace {
 
 namespace {
 constexpr int64_t kTroubledMs = 1000;  // between two tries while something is amiss
+constexpr int64_t kRenewMs = 5000;     // between two new clients while brokers refuse us
 constexpr int kLowEvery = 10;          // the first offsets are asked this much more rarely than the last ones
 }  // namespace
 
@@ -82,6 +83,7 @@ bool Clerk::ask_topics() {
     MutexLock lock(mutex_);
     if (trouble_.text != facts.error().text) log_warn("brokers", "asking for topics: {}", facts.error().text);
     trouble_ = std::move(facts).error();
+    if (is_authentication(trouble_.code)) renew_client();
     return false;
   }
   last_answer_ms_ = shared_.clock.mono_ms();
@@ -114,6 +116,16 @@ bool Clerk::ask_topics() {
   }
   publish_destinations(*facts);
   return well;
+}
+
+// Password or certificate may have been renewed since the client was made.
+void Clerk::renew_client() {
+  const int64_t now_ms = shared_.clock.mono_ms();
+  if (now_ms < renew_due_ms_) return;
+  renew_due_ms_ = now_ms + kRenewMs;
+  if (const Result<void> renewed = shared_.admin->renew(shared_.settings); !renewed) {
+    log_warn("brokers", "{}", renewed.error().what);
+  }
 }
 
 void Clerk::publish_destinations(const std::map<std::string, TopicFacts>& facts) {

@@ -36,6 +36,7 @@ class Clerk {
  private:
   void run();
   bool ask_topics();
+  void renew_client();
   void publish_destinations(const std::map<std::string, TopicFacts>& facts);
   bool ask_ends(bool low_too);
 
@@ -44,6 +45,7 @@ class Clerk {
   std::map<std::string, TopicFacts> sources_ GUARDED_BY(mutex_);
   KafkaError trouble_ GUARDED_BY(mutex_);
   std::map<std::string, std::string> said_;  // the state of each topic that was last logged; the thread's own
+  int64_t renew_due_ms_ = 0;                 // its thread only
   std::atomic<int64_t> last_answer_ms_{0};
   std::atomic<bool> stopping_{false};
   Thread thread_;

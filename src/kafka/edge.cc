@@ -102,6 +102,11 @@ EdgeSnapshot Edge::snapshot() const {
     if (partition.end >= 0 && partition.committed >= 0) {
       partition.lag = std::max<int64_t>(partition.end - partition.committed, 0);
     }
+    // Where nothing is left to read, nobody misses it.
+    const auto unread = static_cast<rd_kafka_resp_err_t>(state->unread.load());
+    if (snapshot.trouble.empty() && unread != RD_KAFKA_RESP_ERR_NO_ERROR && partition.position != partition.end) {
+      snapshot.trouble = "reading " + partition.partition.text() + ": " + rd_kafka_err2str(unread);
+    }
     snapshot.partitions.push_back(std::move(partition));
   }
   for (const auto& entry : view.stopped) {

@@ -23,6 +23,15 @@ KafkaError error_of(rd_kafka_resp_err_t code) {
   return error;
 }
 
+KafkaError complaint_of(int code, const char* reason) {
+  KafkaError error = error_of(static_cast<rd_kafka_resp_err_t>(code));
+  error.text = escape_for_log(reason != nullptr ? reason : "", 512);
+  if (error.code == RD_KAFKA_RESP_ERR__TRANSPORT && error.text.find("SSL routines") != std::string::npos) {
+    error.code = RD_KAFKA_RESP_ERR__SSL;
+  }
+  return error;
+}
+
 bool is_silence(rd_kafka_resp_err_t code) {
   switch (code) {
     case RD_KAFKA_RESP_ERR__TIMED_OUT:

@@ -24,6 +24,7 @@ void Group::turn() {
   step();
   if (doing_ == Doing::nothing) look_for_losses();
   judge_refusal();
+  renew_password();
   forget_old_complaint();
   look_at_growth();
 }

@@ -89,6 +89,7 @@ class Group {
   void clear_complaint();
   void forget_old_complaint();
   void judge_refusal();
+  void renew_password();
   void look_at_growth();
   void set_state(GroupState state);
 
@@ -136,6 +137,7 @@ class Group {
   int64_t refused_since_ms_ = -1;
   KafkaError complaint_;
   int64_t complained_ms_ = 0;
+  int64_t renew_due_ms_ = 0;
   FetchLimits limits_;
   bool outgrown_ = false;
   bool closing_ = false;

@@ -16,7 +16,6 @@ namespace millrace {
 
 namespace {
 
-constexpr int64_t kRefusedMs = 30'000;
 constexpr int64_t kSilenceOverMs = 1'000;
 constexpr int64_t kComplaintOverMs = 15'000;
 constexpr int64_t kLeaveMs = 3'000;
@@ -249,8 +248,7 @@ void Group::on_rebalance(rd_kafka_t* /*client*/, rd_kafka_resp_err_t code, rd_ka
 
 void Group::on_error(rd_kafka_t* client, int code, const char* reason, void* opaque) {
   auto* self = static_cast<Group*>(opaque);
-  KafkaError error = error_of(static_cast<rd_kafka_resp_err_t>(code));
-  error.text = escape_for_log(reason != nullptr ? reason : "", 512);
+  KafkaError error = complaint_of(code, reason);
   if (error.code == RD_KAFKA_RESP_ERR__FATAL) {
     std::array<char, 512> text{};
     error = error_of(rd_kafka_fatal_error(client, text.data(), text.size()));
@@ -328,11 +326,26 @@ void Group::look_at_growth() {
 
 // A refusal that lasts from the start is a matter of the set-up, not a state that heals.
 void Group::judge_refusal() {
-  if (refused_since_ms_ < 0 || shared_.clock.mono_ms() - refused_since_ms_ < kRefusedMs) return;
+  const int64_t limit_ms = shared_.settings.times.refused_ms;
+  if (refused_since_ms_ < 0 || shared_.clock.mono_ms() - refused_since_ms_ < limit_ms) return;
   if (view().ever_assigned) return;
   shared_.failure.set(Error{Remedy::stop,
-                            fmt::format("refused for {}: {}", format_duration_ms(kRefusedMs), complaint_.text),
+                            fmt::format("refused for {}: {}", format_duration_ms(limit_ms), complaint_.text),
                             ExitCode::refused});
+}
+
+// The password may have been renewed since the consumer was made; its next connections come with the new one.
+void Group::renew_password() {
+  constexpr int64_t kRenewMs = 5000;
+  const int64_t now_ms = shared_.clock.mono_ms();
+  if (!consumer_ || !is_authentication(complaint_.code) || now_ms < renew_due_ms_) return;
+  renew_due_ms_ = now_ms + kRenewMs;
+  const std::map<std::string, std::string> properties = current_properties(shared_.settings);
+  const auto user = properties.find("sasl.username");
+  const auto password = properties.find("sasl.password");
+  if (user == properties.end() || password == properties.end()) return;
+  checked(rd_kafka_sasl_set_credentials(consumer_.get(), user->second.c_str(), password->second.c_str()),
+          "taking the password as it is now");
 }
 
 void Group::set_state(GroupState state) {

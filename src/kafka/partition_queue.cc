@@ -89,6 +89,7 @@ void KafkaPartitionQueue::take(rd_kafka_message_t* message, Arena& arena, std::v
     return;
   }
   next_ = message->offset + 1;
+  state_->unread.store(0, std::memory_order_relaxed);
   drained.end_offset = -1;
 
   Record& record = records.emplace_back();
@@ -108,6 +109,7 @@ void KafkaPartitionQueue::take_error(const rd_kafka_message_t& message, Drained&
   if (message.err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
     // Behind the markers of transactions too, which no record shows.
     next_ = std::max(next_, message.offset);
+    state_->unread = 0;
     drained.end_offset = next_;
     return;
   }
@@ -121,6 +123,7 @@ void KafkaPartitionQueue::take_error(const rd_kafka_message_t& message, Drained&
   if (!out_of_range) {
     // librdkafka goes on by itself (a topic that is gone for a moment, a right taken away).
     log_warn("fetch", "{}", what);
+    state_->unread = message.err;
     return;
   }
   failure_ = what;

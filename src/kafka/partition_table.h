@@ -24,6 +24,7 @@ struct PartitionState {
   std::atomic<int64_t> low{-1};
   std::atomic<int64_t> end{-1};
   std::atomic<int> failure{0};  // rd_kafka_resp_err_t: set by the queue, looked at by the group's thread
+  std::atomic<int> unread{0};   // rd_kafka_resp_err_t: why fetching stands still; 0 again with what comes next
 };
 
 class PartitionTable {

@@ -197,8 +197,7 @@ int Producer::on_statistics(rd_kafka_t* /*client*/, char* json, size_t size, voi
 
 void Producer::on_error(rd_kafka_t* /*client*/, int code, const char* reason, void* opaque) {
   auto* self = static_cast<Producer*>(opaque);
-  KafkaError error = error_of(static_cast<rd_kafka_resp_err_t>(code));
-  error.text = escape_for_log(reason != nullptr ? reason : "", 512);
+  KafkaError error = complaint_of(code, reason);
   // "All brokers down" follows an authentication failure; the first says more.
   if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && is_authentication(self->complaint_.code)) return;
   self->complaint_ = std::move(error);

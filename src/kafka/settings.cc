@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/log.h"
 #include "base/text.h"
 #include "kafka/library_log.h"
 
@@ -107,7 +108,7 @@ void set_common(ConfWriter& conf, const EdgeSettings& settings, Scope scope) {
   conf.set("log.connection.close", "false");
   conf.set("enable.metrics.push", "false");
   rd_kafka_conf_set_log_cb(conf.get(), log_from_library);
-  for (const auto& [key, value] : settings.properties) {
+  for (const auto& [key, value] : current_properties(settings)) {
     const AllowedProperty* allowed = find_allowed(key);
     if (allowed == nullptr) {
       conf.refuse(fmt::format("kafka.properties.{} cannot be set here", key));
@@ -118,6 +119,19 @@ void set_common(ConfWriter& conf, const EdgeSettings& settings, Scope scope) {
 }
 
 }  // namespace
+
+std::map<std::string, std::string> current_properties(const EdgeSettings& settings) {
+  std::map<std::string, std::string> properties = settings.properties;
+  if (!settings.read_again) return properties;
+  Result<std::map<std::string, std::string>> again = settings.read_again();
+  if (!again) {
+    log_warn("secrets", "reading again what kafka.properties refers to: {}; going on with what was read before",
+             escape_for_log(again.error().what));
+    return properties;
+  }
+  for (auto& [key, value] : *again) properties[key] = std::move(value);
+  return properties;
+}
 
 bool property_allowed(std::string_view key) {
   return find_allowed(key) != nullptr;

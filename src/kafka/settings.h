@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -48,6 +49,7 @@ struct EdgeTimes {
   int64_t metadata_ms = 30'000;      // how often topics and settings are asked again
   int64_t lag_ms = 1'000;            // how often ends of partitions are asked
   int64_t admin_request_ms = 5'000;  // one question to the brokers
+  int64_t refused_ms = 30'000;       // rights or identity refused before the first assignment, until exit code 5
 };
 
 struct EdgeSettings {
@@ -59,6 +61,9 @@ struct EdgeSettings {
   bool static_membership = false;
   // librdkafka's own keys, from the allow-list (property_allowed), secrets resolved.
   std::map<std::string, std::string> properties;
+  // Gives those of the properties again that come from files, as they are now. Empty: none does. Called whenever a
+  // client is made, on that thread.
+  std::function<Result<std::map<std::string, std::string>>()> read_again;
 
   Delivery delivery = Delivery::exactly_once;
   int workers = 1;
@@ -95,6 +100,9 @@ struct ProducerKind {
 
 // The bytes of values that the queue of such a producer takes.
 int64_t queue_limit_bytes(const ProducerKind& kind);
+
+// The properties with what read_again gives; where that fails, with what was read at the start, and a warning.
+std::map<std::string, std::string> current_properties(const EdgeSettings& settings);
 
 Result<ConfHandle> consumer_conf(const EdgeSettings& settings, const FetchLimits& limits);
 Result<ConfHandle> producer_conf(const EdgeSettings& settings, const ProducerKind& kind);

@@ -4,6 +4,15 @@
 
 namespace millrace {
 
+TEST_CASE("a TLS alert is a refusal, whatever librdkafka calls it", "[kafka]") {
+  const char* alert =
+      "ssl://k:9094/bootstrap: Receive failed: ssl3_read_bytes error:0A000412:SSL routines::sslv3 alert bad certificate";
+  CHECK(complaint_of(RD_KAFKA_RESP_ERR__TRANSPORT, alert).code == RD_KAFKA_RESP_ERR__SSL);
+  CHECK(is_authentication(complaint_of(RD_KAFKA_RESP_ERR__TRANSPORT, alert).code));
+  CHECK(complaint_of(RD_KAFKA_RESP_ERR__TRANSPORT, "Connection refused").code == RD_KAFKA_RESP_ERR__TRANSPORT);
+  CHECK(complaint_of(RD_KAFKA_RESP_ERR__TRANSPORT, nullptr).text.empty());
+}
+
 TEST_CASE("A failed delivery is the fault of the record, the destination, the producer or our rights") {
   CHECK(classify_delivery(RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) == Fault::record_refused);
   CHECK(classify_delivery(RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP) == Fault::record_refused);

@@ -37,6 +37,24 @@ std::string value_of(const ConfHandle& conf, const char* key) {
 
 }  // namespace
 
+TEST_CASE("what comes from files is read again for each client; a file that is gone is what it was", "[kafka]") {
+  EdgeSettings settings = some_settings();
+  settings.properties = {{"sasl.username", "user"}, {"sasl.password", "first"}};
+  CHECK(current_properties(settings).at("sasl.password") == "first");
+  int calls = 0;
+  settings.read_again = [&calls]() -> Result<std::map<std::string, std::string>> {
+    if (++calls == 3) return fail(Remedy::retry, "it is gone");
+    return std::map<std::string, std::string>{{"sasl.password", "second"}};
+  };
+  for (const bool consumer : {true, false}) {
+    const auto conf = consumer ? consumer_conf(settings, {64 << 10, 1 << 20, 128}) : producer_conf(settings, {});
+    REQUIRE(conf);
+    CHECK(value_of(*conf, "sasl.password") == "second");
+    CHECK(value_of(*conf, "sasl.username") == "user");
+  }
+  CHECK(current_properties(settings).at("sasl.password") == "first");
+}
+
 TEST_CASE("Memory for what is fetched ahead is divided over all partitions") {
   const FetchLimits few = divide_prefetch(128 * kMiB, 4).value();
   CHECK(few.partition_bytes == kMiB);

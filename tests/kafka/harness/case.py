@@ -12,11 +12,13 @@ from .model import Graph
 CASES = []
 
 
-def case(alone=False, seconds=120, broker=True):
-    """alone: measures times, so nothing else runs beside it. broker: needs the shared broker."""
+def case(alone=False, seconds=120, broker=True, daemon=False):
+    """alone: measures times, so nothing else runs beside it. broker: needs the shared broker. daemon: needs none, but
+    runs the daemon on a broker of its own."""
 
     def add(function):
-        CASES.append((function.__name__, function, {"alone": alone, "seconds": seconds, "broker": broker}))
+        marks = {"alone": alone, "seconds": seconds, "broker": broker, "daemon": daemon}
+        CASES.append((function.__name__, function, marks))
         return function
 
     return add
@@ -43,9 +45,9 @@ class Place:
 
     # --- brokers and topics ---
 
-    def own_broker(self, settings=()):
+    def own_broker(self, settings=(), port=0):
         """A broker of this case alone, that may be hurt; later calls go to it."""
-        self.broker = Broker(os.path.join(self.directory, f"broker-{len(self.brokers)}"), settings)
+        self.broker = Broker(os.path.join(self.directory, f"broker-{len(self.brokers)}"), settings, port)
         self.brokers.append(self.broker)
         return self.broker.start()
 

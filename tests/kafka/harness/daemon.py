@@ -76,10 +76,11 @@ class Daemon:
 
     # --- what it says of itself ---
 
-    def get(self, path, timeout=3.0):
+    def get(self, path, timeout=3.0, headers=None):
         """(status, text); (0, reason) while nothing answers."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers=headers or {})
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=timeout) as answer:
+            with urllib.request.urlopen(request, timeout=timeout) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()

@@ -29,7 +29,10 @@ import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.RecordsToDelete;
+import org.apache.kafka.clients.admin.ScramCredentialInfo;
+import org.apache.kafka.clients.admin.ScramMechanism;
 import org.apache.kafka.clients.admin.TopicDescription;
+import org.apache.kafka.clients.admin.UserScramCredentialUpsertion;
 import org.apache.kafka.common.IsolationLevel;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.acl.AccessControlEntry;
@@ -101,6 +104,7 @@ public final class KafkaTool {
       case "allow": return access(request, AclPermissionType.ALLOW);
       case "deny": return access(request, AclPermissionType.DENY);
       case "forgetAccess": return forgetAccess(request);
+      case "scramUser": return scramUser(request);
       case "produce": return RecordFile.produce(bootstrap(request), request);
       case "read": return RecordFile.read(bootstrap(request), request);
       case "load": return load(request);
@@ -232,8 +236,10 @@ public final class KafkaTool {
     request.get("configs").properties().forEach(entry -> changes.add(entry.getValue().isNull()
         ? new AlterConfigOp(new ConfigEntry(entry.getKey(), null), AlterConfigOp.OpType.DELETE)
         : new AlterConfigOp(new ConfigEntry(entry.getKey(), entry.getValue().asText()), AlterConfigOp.OpType.SET)));
-    ConfigResource topic = new ConfigResource(ConfigResource.Type.TOPIC, request.get("topic").asText());
-    return await(admin(request).incrementalAlterConfigs(Map.of(topic, changes)).all());
+    ConfigResource whose = request.has("broker")
+        ? new ConfigResource(ConfigResource.Type.BROKER, request.get("broker").asText())
+        : new ConfigResource(ConfigResource.Type.TOPIC, request.get("topic").asText());
+    return await(admin(request).incrementalAlterConfigs(Map.of(whose, changes)).all());
   }
 
   private JsonNode deleteRecords(JsonNode request) throws Exception {
@@ -283,20 +289,38 @@ public final class KafkaTool {
     return answer;
   }
 
-  // {"resource": "topic", "name": ..., "operation": "WRITE"}: for everyone.
+  private static PatternType pattern(JsonNode request) {
+    return request.path("prefixed").asBoolean() ? PatternType.PREFIXED : PatternType.LITERAL;
+  }
+
+  // {"resource": "topic", "name": ..., "prefixed": bool, "operation": "WRITE", "principal": everyone, when absent}
   private JsonNode access(JsonNode request, AclPermissionType permission) throws Exception {
     ResourceType type = ResourceType.fromString(request.get("resource").asText());
     AclOperation operation = AclOperation.fromString(request.get("operation").asText());
-    ResourcePattern pattern = new ResourcePattern(type, request.get("name").asText(), PatternType.LITERAL);
-    AccessControlEntry entry = new AccessControlEntry("User:*", "*", operation, permission);
+    ResourcePattern pattern = new ResourcePattern(type, request.get("name").asText(), pattern(request));
+    String principal = request.path("principal").asText("User:*");
+    AccessControlEntry entry = new AccessControlEntry(principal, "*", operation, permission);
     return await(admin(request).createAcls(List.of(new AclBinding(pattern, entry))).all());
   }
 
+  // All rules of a resource, or those of one principal.
   private JsonNode forgetAccess(JsonNode request) throws Exception {
     ResourceType type = ResourceType.fromString(request.get("resource").asText());
     ResourcePatternFilter pattern =
-        new ResourcePatternFilter(type, request.get("name").asText(), PatternType.LITERAL);
-    return await(admin(request).deleteAcls(List.of(new AclBindingFilter(pattern, AccessControlEntryFilter.ANY))).all());
+        new ResourcePatternFilter(type, request.get("name").asText(), pattern(request));
+    AccessControlEntryFilter entry = request.has("principal")
+        ? new AccessControlEntryFilter(request.get("principal").asText(), null, AclOperation.ANY, AclPermissionType.ANY)
+        : AccessControlEntryFilter.ANY;
+    return await(admin(request).deleteAcls(List.of(new AclBindingFilter(pattern, entry))).all());
+  }
+
+  // {"user", "password"}: who may come in by SCRAM-SHA-512, and with what from now on.
+  private JsonNode scramUser(JsonNode request) throws Exception {
+    ScramCredentialInfo kind = new ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096);
+    String user = request.get("user").asText();
+    String password = request.get("password").asText();
+    return await(
+        admin(request).alterUserScramCredentials(List.of(new UserScramCredentialUpsertion(user, kind, password))).all());
   }
 
   private JsonNode load(JsonNode request) {
