@@ -179,8 +179,12 @@ bool Clerk::ask_ends(bool low_too) {
     last_answer_ms_ = shared_.clock.mono_ms();
     for (const auto& state : states) {
       const auto found = answers->find(state->partition);
-      if (found == answers->end() || !found->second.error.ok()) continue;
-      (at == OffsetQuestion::kLatest ? state->end : state->low) = found->second.offset;
+      if (found == answers->end()) continue;
+      const OffsetAnswer& answer = found->second;
+      // Refused: what was known before may be long past.
+      const bool refused = answer.error.code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+      if (!answer.error.ok() && !refused) continue;
+      (at == OffsetQuestion::kLatest ? state->end : state->low) = refused ? -1 : answer.offset;
     }
   }
   return true;

@@ -24,8 +24,8 @@ struct KafkaError {
 KafkaError take_error(rd_kafka_error_t* error);
 KafkaError error_of(rd_kafka_resp_err_t code);
 
-// What librdkafka's error callback says. A handshake that fails, or a TLS alert, may come as a lost connection; it means
-// that one side refuses the other.
+// What librdkafka's error callback says. A handshake that fails, or a TLS alert, may come as a lost connection; it
+// means that one side refuses the other.
 KafkaError complaint_of(int code, const char* reason);
 
 // What a failed delivery of a record says. A record, a destination, the producer or the cluster may be the reason.

@@ -65,7 +65,8 @@ std::optional<std::pair<std::string, std::string>> parse_refused_partition(std::
 void log_from_library(const rd_kafka_t* /*client*/, int level, const char* facility, const char* text) {
   LogLevel to = level >= LOG_DEBUG ? LogLevel::debug : level >= LOG_NOTICE ? LogLevel::info : LogLevel::warn;
   const std::string_view about = facility;
-  if (to != LogLevel::debug && (about == "FAIL" || about == "ERROR" || about == "SSL") && !is_shown(text)) to = LogLevel::debug;
+  if (to != LogLevel::debug && (about == "FAIL" || about == "ERROR" || about == "SSL") && !is_shown(text))
+    to = LogLevel::debug;
   if (log_enabled(to)) log_line(to, "librdkafka", std::string(about) + ": " + escape_for_log(text, 512));
 }
 

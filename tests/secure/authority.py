@@ -14,7 +14,8 @@ def new_key(path, password=None):
     openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", path)
     os.chmod(path, 0o600)
     if password:
-        openssl("pkcs8", "-topk8", "-v2", "aes256", "-in", path, "-out", path + ".locked", "-passout", f"pass:{password}")
+        words = ["-in", path, "-out", path + ".locked", "-passout", f"pass:{password}"]
+        openssl("pkcs8", "-topk8", "-v2", "aes256", *words)
         os.replace(path + ".locked", path)
         os.chmod(path, 0o600)
 
@@ -47,10 +48,10 @@ class Authority:
         )  # fmt: skip
         return certificate, key
 
-    def keystore(self, who, names):
-        """One file with key and certificate, as a broker takes it; each call makes a new one."""
+    def keystore(self, who, names, number=1):
+        """One file with key and certificate, as a broker takes it; another number gives new ones of the same name."""
         certificate, key = self.sign(who, names)
-        path = self.path("store", who)
+        path = self.path(f"store{number}", who)
         with open(path, "w") as store:
             for part in (key, certificate):
                 with open(part) as file:

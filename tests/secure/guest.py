@@ -1,7 +1,5 @@
 """Who comes in: a user with a password and rights of his own, or one with a certificate; and his pipeline."""
 
-import time
-
 from cases.starting import copy_graph
 
 from vault import Vault
@@ -12,7 +10,7 @@ OPERATIONS["dead"] = OPERATIONS["copy"]
 
 
 class Guest:
-    """rights: those of WHOLE that are granted at the beginning. A debug log of librdkafka is part of what is searched."""
+    """rights: those of WHOLE that are granted at the beginning. librdkafka's debug log is part of what is searched."""
 
     def __init__(self, place, rights=None, name="guest"):
         self.place, self.vault = place, Vault(place)
@@ -37,7 +35,6 @@ class Guest:
 
     def revoke(self, what):
         self.place.kafka("forgetAccess", **self.resource(what))
-        time.sleep(0.5)  # until the broker goes by it; nobody can be asked whether it does
 
     def grant_all(self):
         for what, _ in WHOLE:

@@ -39,8 +39,8 @@ class Vault:
                 self.said.append((f"{path} of {daemon.directory}", text.encode()))
 
     def search(self, topics=(), proof=""):
-        """Searches what was said, each file of the case and these topics. proof: a word that must be found, or the search
-        has not looked where the daemons talk."""
+        """Searches what was said, each file of the case and these topics. proof: a word that must be found, or the
+        search has not looked where the daemons talk."""
         looked, found, proven = 0, [], False
         for where, data in [*self.said, *self.files(), *self.records(topics)]:
             looked += len(data)

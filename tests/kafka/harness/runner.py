@@ -114,8 +114,8 @@ def run_all(rig, wanted, options):
 
 
 def main(usage, name, cases, make_broker=Broker):
-    """usage: the help; name: of the folder below build/tests; cases: the package that holds them; make_broker: gives the
-    broker that they share, for its folder. Gives the exit code."""
+    """usage: the help; name: of the folder below build/tests; cases: the package that holds them; make_broker: gives
+    the broker that they share, for its folder. Gives the exit code."""
     options = options_of(usage)
     wanted = chosen(options, cases)
     if options.list:

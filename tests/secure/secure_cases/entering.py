@@ -108,7 +108,7 @@ class WholeFile:
 
 @case(seconds=60)
 def wrong_authority(place):
-    """A broker whose certificate is of an authority that the file does not name: exit 5, and the certificate is named"""
+    """A broker with a certificate of an authority that the file does not name: exit 5, and it is said"""
     guest = Guest(place).by_password(**{"ssl.ca.location": place.broker.stranger.pem})
     guest.refused(guest.in_a_hurry().daemon(), "certificate")
 

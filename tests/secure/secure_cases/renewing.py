@@ -40,7 +40,7 @@ def brokers_certificate_renewed(place):
     daemon = guest.daemon()
     flows(place, guest, daemon, 0)
     before = shown_at(place.broker.ports["RELAYED"])
-    renewed = place.broker.authority.keystore("renewed-broker", NAMES)
+    renewed = place.broker.authority.keystore("broker", NAMES, 2)
     place.kafka("alterConfig", broker="1", configs={"listener.name.relayed.ssl.keystore.location": renewed})
     place.until(lambda: shown_at(place.broker.ports["RELAYED"]) != before, 20, "new certificate")
     assert place.broker.relays["RELAYED"].cut() > 0
@@ -54,7 +54,7 @@ def shown_at(port):
 
 @case(seconds=120)
 def certificates_renewed(place):
-    """Authority and certificates replaced on both sides, every connection cut: a state that says so; a restart mends it"""
+    """Authority and certificates replaced on both sides, all connections cut: a state says so, a restart mends it"""
     guest = Guest(place)
     guest.revoke_all()
     guest.principal = f"User:CN={guest.user}"

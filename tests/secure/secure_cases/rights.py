@@ -68,7 +68,7 @@ def rights_taken_and_given(place):
         guest.revoke(what)
         place.produce(numbered(guest.topic, records, records + 200))
         records += 200
-        red = daemon.wait(lambda word=word: said(daemon, word), 40, f"/readyz after {what} was taken")
+        red = daemon.wait(lambda word=word: said(daemon, word), 10, f"/readyz after {what} was taken")
         guest.vault.hear(daemon)
         time.sleep(1)
         daemon.must_run()
