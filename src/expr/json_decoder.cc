@@ -18,6 +18,18 @@ using Stage1 = simdjson::internal::dom_parser_implementation;
 // Index memory (4 bytes a byte of the record) that a decoder keeps; for larger records it is taken and given back.
 constexpr size_t kKeptCapacity = 1024 * 1024;
 
+// The records of a batch lie one behind the other in a fetched message set, so what stands behind a value is likely to
+// be read next. The processor's own prefetching does not reach over the work between two records; reading from memory
+// would be a third of the time. Wrong guesses cost next to nothing, and no address is ever wrong for a prefetch.
+constexpr size_t kCacheLine = 64;
+constexpr size_t kMostPrefetched = 4096;
+
+inline void prefetch_behind(std::string_view value) {
+  const char* const from = value.data() + value.size();
+  const size_t bytes = std::min(value.size() + kCacheLine, kMostPrefetched);
+  for (size_t at = 0; at < bytes; at += kCacheLine) __builtin_prefetch(from + at);
+}
+
 std::unique_ptr<Stage1> make_stage1(size_t capacity) {
   std::unique_ptr<Stage1> made;
   const simdjson::error_code error =
@@ -81,6 +93,7 @@ class JsonDecoder final : public Decoder {
     }
     stage1_error_ = simdjson::EMPTY;
     if (!value.empty()) {
+      prefetch_behind(value);
       stage1_error_ =
           stage1_->stage1(reinterpret_cast<const uint8_t*>(value.data()), value.size(), simdjson::stage1_mode::regular);
     }

@@ -4,34 +4,12 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "expr/json_scalar.h"
 #include "expr/json_text.h"
 
 namespace millrace::expr {
 
 namespace {
-
-uint64_t load8(const char* from) {
-  uint64_t word = 0;
-  std::memcpy(&word, from, 8);
-  return word;
-}
-
-uint32_t load4(const char* from) {
-  uint32_t word = 0;
-  std::memcpy(&word, from, 4);
-  return word;
-}
-
-uint32_t load2(const char* from) {
-  uint16_t word = 0;
-  std::memcpy(&word, from, 2);
-  return word;
-}
-
-constexpr uint32_t four(char a, char b, char c, char d) {
-  return static_cast<uint32_t>(a) | static_cast<uint32_t>(b) << 8 | static_cast<uint32_t>(c) << 16 |
-         static_cast<uint32_t>(d) << 24;
-}
 
 // Records without white space between their parts are the rule; there, what stands around a structural character is
 // looked at in one word.
@@ -39,48 +17,14 @@ constexpr uint32_t kKeyEnd = four('"', ':', 0, 0);
 constexpr uint32_t kKeyEndString = four('"', ':', '"', 0);
 constexpr uint32_t kNextMember = four(',', '"', 0, 0);
 
-// A high bit for each of the first `count` (1 to 8) bytes of the word that is no decimal digit.
-inline uint64_t non_digits(uint64_t word, uint32_t count) {
-  const uint64_t flipped = word ^ 0x3030303030303030ULL;
-  const uint64_t over_nine = ((flipped & 0x7F7F7F7F7F7F7F7FULL) + 0x7676767676767676ULL) | flipped;
-  return (over_nine & 0x8080808080808080ULL) << (8 * (8 - count));
-}
-
 uint64_t first_bytes(std::string_view name) {
   uint64_t word = 0;
   std::memcpy(&word, name.data(), std::min<size_t>(name.size(), 8));
   return word;
 }
 
-inline uint32_t token_end(const char* text, uint32_t begin, uint32_t next) {
-  uint32_t end = next;
-  while (static_cast<unsigned char>(text[end - 1]) <= ' ' && end > begin + 1 && is_json_space(text[end - 1])) --end;
-  return end;
-}
-
-// Most numbers are short: at most eight characters, all digits but perhaps one point in the middle. They are checked
-// as one word; the rest goes through the grammar.
-inline bool literal_ok(const char* text, uint32_t last, uint32_t begin, uint32_t next) {
-  const uint32_t length = token_end(text, begin, next) - begin;
-  const char* token = text + begin;
-  const char first = *token;
-  if (first >= '1' && first <= '9' && length <= 8 && begin + 8 <= last) {
-    const uint64_t word = load8(token);
-    const uint64_t odd = non_digits(word, length);
-    if (odd == 0) return true;
-    if ((odd & (odd - 1)) == 0 && (odd >> 63) == 0) {
-      const uint32_t at = static_cast<uint32_t>(__builtin_ctzll(odd)) / 8 - (8 - length);
-      if (token[at] == '.') return true;
-    }
-    return is_json_number({token, length});
-  }
-  if (first >= 'a') {
-    // No branch for each word: which of them comes is not to be foreseen.
-    const uint32_t word = length >= 4 ? load4(token) : 0;
-    const int four_long = int{word == four('t', 'r', 'u', 'e')} | int{word == four('n', 'u', 'l', 'l')};
-    return four_long != 0 ? length == 4 : word == four('f', 'a', 'l', 's') && length == 5 && token[4] == 'e';
-  }
-  return (length == 1 && first == '0') || is_json_number({token, length});
+inline bool literal_ok(std::string_view text, uint32_t begin, uint32_t next) {
+  return is_json_scalar(text.data() + begin, json_token_end(text.data(), begin, next) - begin, text.size() - begin);
 }
 
 }  // namespace
@@ -134,6 +78,8 @@ const uint32_t* JsonWalk::fail(RejectReason reason, const char* what, size_t at)
 
 bool JsonWalk::run(std::string_view text, uint32_t* places, uint32_t count, Arena& arena, DecodedRecord& into) {
   text_ = text.data();
+  size_ = text.size();
+  places_ = places;
   end_ = places + count;
   last_ = places[count - 1];
   fast_end_ = count > 5 ? end_ - 5 : places;
@@ -148,22 +94,41 @@ bool JsonWalk::run(std::string_view text, uint32_t* places, uint32_t count, Aren
     const size_t bad = find_bad_escape(text);
     if (bad != std::string_view::npos) return fail("a backslash that begins no escape", bad) != nullptr;
   }
-  const char first = text_[places[0]];
+  if (const JsonShapes::Captures* captures = shapes_.match(text, places, count)) {
+    for (const JsonShapes::Capture& capture : *captures) fill(capture, false);
+    return true;
+  }
+  captures_.clear();
+  learnable_ = shapes_.learning();
+  if (!walk(count)) return false;
+  if (duplicates_ == DuplicateKeys::reject && repeated_keys(places, count)) return false;
+  if (learnable_) shapes_.learn(text, places, count, captures_);
+  return true;
+}
+
+bool JsonWalk::walk(uint32_t count) {
+  const char first = text_[places_[0]];
   if (first == '{' || first == '[') {
     // Behind the last place stands its closer again: whoever reads on there finds no way to go on.
-    const uint32_t last = places[count - 1];
-    places[count] = places[count + 1] = places[count + 2] = last;
+    const uint32_t last = places_[count - 1];
+    places_[count] = places_[count + 1] = places_[count + 2] = last;
     if (text_[last] != (first == '{' ? '}' : ']')) {
       return fail("the document does not end where its text ends", last) != nullptr;
     }
   } else {
-    if (count > 1) return fail("more text behind the value", places[1]) != nullptr;
-    places[1] = places[2] = places[3] = static_cast<uint32_t>(text.size());
+    if (count > 1) return fail("more text behind the value", places_[1]) != nullptr;
+    places_[1] = places_[2] = places_[3] = static_cast<uint32_t>(size_);
   }
-  const uint32_t* p = wanted(places, nodes_[0], places[0], 0);
+  const uint32_t* p = wanted(places_, nodes_[0], 0, 0);
   if (p == nullptr) return false;
-  if (p != end_) return fail("more text behind the value", *p) != nullptr;
-  return duplicates_ != DuplicateKeys::reject || !repeated_keys(places, count);
+  return p == end_ || fail("more text behind the value", *p) != nullptr;
+}
+
+inline void JsonWalk::fill(const JsonShapes::Capture& capture, bool again) {
+  const uint32_t begin = places_[capture.begin];
+  const uint32_t end = places_[capture.end] - static_cast<uint32_t>(capture.back);
+  if (capture.read) into_->fields[capture.slot] = read(begin, end);
+  if (capture.span) into_->spans[capture.slot] = {places_[capture.key], begin, end, again};
 }
 
 // A hash of the first eight bytes and the length that keeps the children apart, so that a key is compared with one name
@@ -216,7 +181,7 @@ inline const uint32_t* JsonWalk::skip(const uint32_t* p, uint32_t depth) {
   const char c = text_[*p];
   if (c == '"') return p + 1;
   if (c == '{' || c == '[') return container(p + 1, c == '{', depth + 1);
-  return literal_ok(text_, last_, p[0], p[1]) ? p + 1 : fail("a value was expected", *p);
+  return literal_ok({text_, size_}, p[0], p[1]) ? p + 1 : fail("a value was expected", *p);
 }
 
 // Steps from behind a value over `,` to a key, where no white space is in between and the end is not near.
@@ -236,9 +201,9 @@ inline const uint32_t* JsonWalk::member(const uint32_t* p, const Node& node, uin
     if (child == nullptr && (word & 0xFFFFFF) == kKeyEndString) return p + 3;
   } else {
     if (text_[colon] != ':') return fail("':' was expected", colon);
-    child = match(node, *p, token_end(text_, *p, colon));
+    child = match(node, *p, json_token_end(text_, *p, colon));
   }
-  return child == nullptr ? skip(p + 2, depth) : wanted(p + 2, *child, *p, depth);
+  return child == nullptr ? skip(p + 2, depth) : wanted(p + 2, *child, static_cast<uint32_t>(p - places_), depth);
 }
 
 const uint32_t* JsonWalk::object(const uint32_t* p, const Node& node, uint32_t depth) {
@@ -260,7 +225,7 @@ const uint32_t* JsonWalk::object(const uint32_t* p, const Node& node, uint32_t d
 const uint32_t* JsonWalk::container(const uint32_t* p, bool is_object, uint32_t depth) {
   const uint32_t outside = depth - 1;
   const char* const text = text_;  // copies, because writes to open_ might change the members
-  const uint32_t last = last_;
+  const size_t size = size_;
   const uint32_t* const fast_end = fast_end_;
   char c = 0;
 open:
@@ -284,7 +249,7 @@ value:
     ++depth;
     goto open;
   }
-  if (c != '"' && !literal_ok(text, last, p[-1], p[0])) return fail("a value was expected", p[-1]);
+  if (c != '"' && !literal_ok({text, size}, p[-1], p[0])) return fail("a value was expected", p[-1]);
 next:
   if (is_object && next_member(p)) goto member;
   c = text[*p];
@@ -304,6 +269,7 @@ close:
 const uint32_t* JsonWalk::wanted(const uint32_t* p, const Node& node, uint32_t key, uint32_t depth) {
   const bool again = seen_before(node);
   if (again) {
+    learnable_ = false;
     if (node.span) into_->spans[static_cast<size_t>(node.slot)].repeated = true;
     if (duplicates_ == DuplicateKeys::first) return skip(p, depth);
     forget(node);
@@ -316,14 +282,20 @@ const uint32_t* JsonWalk::wanted(const uint32_t* p, const Node& node, uint32_t k
     next = object(p + 1, node, depth + 1);
   } else if (c == '{' || c == '[') {
     next = container(p + 1, c == '{', depth + 1);
-  } else if (c != '"' && !literal_ok(text_, last_, begin, p[1])) {
+  } else if (c != '"' && !literal_ok({text_, size_}, begin, p[1])) {
     return fail("a value was expected", begin);
   }
   if (next == nullptr || node.slot < 0) return next;
-  const auto slot = static_cast<size_t>(node.slot);
-  const uint32_t end = c == '{' || c == '[' ? next[-1] + 1 : token_end(text_, begin, *next);
-  if (node.read) into_->fields[slot] = read(begin, end);
-  if (node.span) into_->spans[slot] = {key, begin, end, again};
+  JsonShapes::Capture capture{
+      static_cast<uint16_t>(node.slot),      node.read, node.span, key, static_cast<uint32_t>(p - places_),
+      static_cast<uint32_t>(next - places_), -1};
+  if (c == '{' || c == '[') {
+    --capture.end;
+  } else {
+    capture.back = static_cast<int32_t>(*next - json_token_end(text_, begin, *next));
+  }
+  fill(capture, again);
+  if (learnable_) captures_.push_back(capture);
   return next;
 }
 
@@ -375,7 +347,7 @@ bool JsonWalk::repeated_keys(const uint32_t* places, uint32_t count) {
     const char c = text_[places[i]];
     if (c == '{' || c == '[') begins.push_back(keys.size());
     if (c == '"' && i + 1 < count && text_[places[i + 1]] == ':') {
-      const uint32_t end = token_end(text_, places[i], places[i + 1]);
+      const uint32_t end = json_token_end(text_, places[i], places[i + 1]);
       keys.push_back(json_unescape({text_ + places[i] + 1, end - places[i] - 2}, *arena_));
     }
     if (c != '}' && c != ']') continue;

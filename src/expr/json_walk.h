@@ -8,6 +8,8 @@
 // liberties that it leaves to readers: half of a surrogate pair (\ud800 alone) reads as U+FFFD, and a number beyond
 // the range of a double reads as infinity; both pass through unchanged when nobody reads them.
 //
+// Records that look like earlier ones are not walked over but compared (expr/json_shapes.h), with the same answer.
+//
 // The walk never reads outside of the text, so the text needs no padding and may lie anywhere.
 // Owned by a decoder, used by its worker only.
 #pragma once
@@ -22,6 +24,7 @@
 #include "base/arena.h"
 #include "expr/decoder.h"
 #include "expr/field_plan.h"
+#include "expr/json_shapes.h"
 #include "expr/value.h"
 
 namespace millrace::expr {
@@ -59,6 +62,8 @@ class JsonWalk {
     bool span = false;
   };
 
+  bool walk(uint32_t count);
+  void fill(const JsonShapes::Capture& capture, bool again);
   void hash_children(Node& parent);
   void add_children(const FieldPlan& plan, uint32_t node, const FieldPath& path);
   bool next_member(const uint32_t*& p) const;
@@ -66,6 +71,7 @@ class JsonWalk {
   const uint32_t* object(const uint32_t* p, const Node& node, uint32_t depth);
   const uint32_t* container(const uint32_t* p, bool is_object, uint32_t depth);
   const uint32_t* skip(const uint32_t* p, uint32_t depth);
+  // `key` is the number of the key's place.
   const uint32_t* wanted(const uint32_t* p, const Node& node, uint32_t key, uint32_t depth);
   [[nodiscard]] const Node* match(const Node& parent, uint32_t key, uint32_t end);
   [[nodiscard]] const Node* match_slowly(const Node& parent, std::string_view name);
@@ -84,8 +90,14 @@ class JsonWalk {
   std::vector<char> open_;  // what is open, by depth, while unwanted containers are skipped
   std::string scratch_;
 
+  JsonShapes shapes_;
+  JsonShapes::Captures captures_;  // what this run found, for learning
+  bool learnable_ = false;
+
   // Of the run.
   const char* text_ = nullptr;
+  size_t size_ = 0;
+  uint32_t* places_ = nullptr;
   const uint32_t* end_ = nullptr;
   const uint32_t* fast_end_ = nullptr;  // before it, the bytes around a place and the three behind it may be read
   uint32_t last_ = 0;                   // where the last structural character stands: bytes up to it may be read

@@ -10,7 +10,7 @@ set_tests_properties(cel_conformance PROPERTIES LABELS unit TIMEOUT 60)
 find_library(RAPIDCHECK_LIBRARY rapidcheck REQUIRED)
 target_link_libraries(expr_test PRIVATE ${RAPIDCHECK_LIBRARY})
 # The fuzz targets over their corpora.
-foreach(name expr_parser expr_record)
+foreach(name expr_parser expr_record expr_shapes)
   add_executable(replay_${name} tests/fuzz/${name}_fuzz.cc tests/fuzz/replay_main.cc)
   target_include_directories(replay_${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
   target_link_libraries(replay_${name} PRIVATE millrace_expr)
