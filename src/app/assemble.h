@@ -20,7 +20,7 @@ struct Pipeline {
   std::unique_ptr<config::Secrets> secrets;  // outlives the document in `spec`; null: nobody resolves ${...}
   config::PipelineSpec spec;
   expr::TableSet tables;               // outlives the graph
-  std::unique_ptr<const Graph> graph;  // null when `diagnostics` has errors
+  std::shared_ptr<const Graph> graph;  // shared with the engine; null when `diagnostics` has errors
   config::Diagnostics diagnostics;
 };
 

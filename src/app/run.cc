@@ -132,8 +132,8 @@ Result<void> Run::make_parts() {
   TRY(settle_audit(settings));
   TRY_ASSIGN(edge_, Edge::create(std::move(settings), clock_));
   engine_ = std::make_unique<Engine>(
-      *pipeline_.graph, engine_options(pipeline_.spec), [this](int worker) { return edge_->make_broker(worker); },
-      clock_);
+      first_version(pipeline_.graph, engine_options(pipeline_.spec)),
+      [this](int worker) { return edge_->make_broker(worker); }, clock_);
   threshold_written_ = state_->read_note(kThresholdNote).value_or("");
   engine_->restore_threshold(threshold_written_);
   return {};

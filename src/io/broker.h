@@ -148,6 +148,13 @@ class Broker {
   // Never waits. To be called every few seconds also while nothing is sent: what the client library measures piles up
   // until somebody looks. Without anything to measure, no load.
   [[nodiscard]] virtual ProducerLoad load() const { return {}; }
+
+  // Another version of the configuration is about to be run: gets the producer ready for destinations that are new, as
+  // far as the brokers answer. Between two batches, or while one is held of which nothing is in flight.
+  virtual void prepare(int64_t /*deadline_ms*/) {}
+
+  // True when that version wants producers made otherwise: rebuild() before the next begin().
+  [[nodiscard]] virtual bool outdated() const { return false; }
 };
 
 }  // namespace millrace

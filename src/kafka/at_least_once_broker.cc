@@ -8,9 +8,7 @@ namespace millrace {
 
 BrokerResult<void> AtLeastOnceBroker::open(const Deadline& deadline) {
   if (!producer_) {
-    Result<std::unique_ptr<Producer>> producer = Producer::create(shared_.settings, kind());
-    if (!producer) return broker_fail(Fault::other, std::move(producer).error().what);
-    producer_ = std::move(*producer);
+    if (BrokerResult<void> made = make_producer(kind()); !made) return made;
   }
   const KafkaError error = producer_->load_metadata(deadline.timeout());
   if (!error.ok()) {

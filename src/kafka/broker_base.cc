@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "kafka/partition_list.h"
+#include "kafka/test_switches.h"
 
 namespace millrace {
 
@@ -31,7 +32,10 @@ ProducerKind BrokerBase::kind() const {
   kind.delivery = shared_.settings.delivery;
   kind.isolating = isolating_;
   kind.queue_bytes = shared_.settings.producer_queue_bytes / std::max(shared_.settings.workers, 1);
-  kind.batch_bytes = std::min(smallest, shared_.settings.producer_batch_bytes);
+  {
+    MutexLock lock(shared_.tuning_mutex);
+    kind.batch_bytes = std::min(smallest, shared_.tuning.batch_bytes);
+  }
   kind.message_max_bytes = largest;
   // What they say is as long as there are partitions.
   kind.statistics_ms = shared_.destinations.partitions() > kManyPartitions ? kStatisticsManyMs : kStatisticsMs;
@@ -96,7 +100,7 @@ BrokerResult<void> BrokerBase::take_delivery_failure() {
   producer_->clear_failure();
   reported_ = failure;
   const Fault fault = classify_delivery(failure.error.code);
-  const std::string& topic = shared_.destinations.topic(failure.destination);
+  const std::string topic = shared_.destinations.topic(failure.destination);
   if (fault == Fault::destination) shared_.destinations.mark(failure.destination, failure.error.text);
   // The limit may have changed since it was asked.
   if (fault == Fault::record_refused || fault == Fault::destination) shared_.clerk_wake.notify();
@@ -203,6 +207,29 @@ const DestinationLimits& BrokerBase::destination(uint16_t index) const {
 
 void BrokerBase::refresh_destinations() {
   shared_.clerk_wake.notify();
+}
+
+BrokerResult<void> BrokerBase::make_producer(ProducerKind how) {
+  // Read before the settings: what changes in between makes it outdated, and not too new.
+  made_for_ = shared_.destinations.producers();
+  Result<std::unique_ptr<Producer>> producer = Producer::create(shared_.producer_settings(), how);
+  if (!producer) return broker_fail(Fault::other, std::move(producer).error().what);
+  producer_ = std::move(*producer);
+  return {};
+}
+
+void BrokerBase::prepare(int64_t deadline_ms) {
+  pause_in_the_swap();
+  if (!producer_) return;
+  if (Result<void> added = producer_->add_topics(shared_.destinations.used()); !added) {
+    log_warn("version", "worker {}: {}", worker_, added.error().what);
+    shared_.destinations.outdate_producers();
+  }
+  static_cast<void>(producer_->load_metadata(static_cast<int>(deadline_ms)));
+}
+
+bool BrokerBase::outdated() const {
+  return producer_ != nullptr && made_for_ != shared_.destinations.producers();
 }
 
 ProducerLoad BrokerBase::load() const {

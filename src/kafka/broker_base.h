@@ -26,6 +26,8 @@ class BrokerBase : public Broker {
   [[nodiscard]] bool discarded_pending() const override;
   [[nodiscard]] const DestinationLimits& destination(uint16_t index) const override;
   void refresh_destinations() override;
+  void prepare(int64_t deadline_ms) override;
+  [[nodiscard]] bool outdated() const override;
   [[nodiscard]] ProducerLoad load() const override;
 
  protected:
@@ -33,6 +35,9 @@ class BrokerBase : public Broker {
 
   // How this worker's producer is made now.
   [[nodiscard]] ProducerKind kind() const;
+
+  // Makes the producer, with the settings of now.
+  BrokerResult<void> make_producer(ProducerKind how);
 
   // Purges the producer and gives it to the reaper.
   void discard();
@@ -60,6 +65,7 @@ class BrokerBase : public Broker {
   std::optional<DeliveryFailure> reported_;  // the last failure that was returned
   std::vector<DiscardedShare> discarded_;    // shared with the reaper
   bool started_ = false;
+  uint64_t made_for_ = 0;                 // of Destinations::producers(), when the producer was made
   uint64_t failed_deliveries_ = 0;        // of producers that were discarded
   mutable uint64_t statistics_seen_ = 0;  // of the producer at work
 

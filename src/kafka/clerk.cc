@@ -75,7 +75,10 @@ bool Clerk::ask_topics() {
   std::set<std::string> names;
   for (const SourceSettings& source : shared_.settings.sources)
     names.insert(source.topics.begin(), source.topics.end());
-  for (const DestinationSettings& destination : shared_.settings.destinations) names.insert(destination.topic);
+  const std::vector<DestinationSettings> destinations = shared_.destinations.used();
+  for (const DestinationSettings& destination : destinations) {
+    if (!destination.topic.empty()) names.insert(destination.topic);
+  }
   const int timeout = static_cast<int>(shared_.settings.times.admin_request_ms);
   KafkaResult<std::map<std::string, TopicFacts>> facts =
       shared_.admin->topics(std::vector<std::string>(names.begin(), names.end()), timeout);
@@ -114,7 +117,7 @@ bool Clerk::ask_topics() {
       }
     }
   }
-  publish_destinations(*facts);
+  publish_destinations(destinations, *facts);
   return well;
 }
 
@@ -128,22 +131,23 @@ void Clerk::renew_client() {
   }
 }
 
-void Clerk::publish_destinations(const std::map<std::string, TopicFacts>& facts) {
+void Clerk::publish_destinations(const std::vector<DestinationSettings>& destinations,
+                                 const std::map<std::string, TopicFacts>& facts) {
   std::vector<std::string> there;
-  for (size_t i = 0; i < shared_.destinations.size(); ++i) {
-    const std::string& topic = shared_.destinations.topic(i);
-    if (facts.at(topic).error.ok()) there.push_back(topic);
+  for (const DestinationSettings& destination : destinations) {
+    if (!destination.topic.empty() && facts.at(destination.topic).error.ok()) there.push_back(destination.topic);
   }
   std::map<std::string, TopicSettings> settings;
   KafkaResult<std::map<std::string, TopicSettings>> asked =
       shared_.admin->topic_settings(there, static_cast<int>(shared_.settings.times.admin_request_ms));
   if (asked) settings = std::move(*asked);
   const LimitsShare before = shared_.destinations.limits();
-  LimitsList limits = *before;
-  for (size_t i = 0; i < limits.size(); ++i) {
-    const std::string& topic = shared_.destinations.topic(i);
+  std::map<size_t, DestinationLimits> limits;
+  for (size_t i = 0; i < destinations.size(); ++i) {
+    const std::string& topic = destinations[i].topic;
+    if (topic.empty()) continue;
     const TopicFacts& fact = facts.at(topic);
-    DestinationLimits& limit = limits[i];
+    DestinationLimits& limit = limits.emplace(i, (*before)[i]).first->second;
     limit.state.clear();
     limit.reachable = fact.error.ok();
     if (fact.error.ok()) {
@@ -161,7 +165,7 @@ void Clerk::publish_destinations(const std::map<std::string, TopicFacts>& facts)
     limit.timestamp_before_max_ms = at->second.timestamp_before_max_ms;
     limit.timestamp_after_max_ms = at->second.timestamp_after_max_ms;
   }
-  shared_.destinations.publish(std::move(limits));
+  shared_.destinations.publish(limits);
 }
 
 bool Clerk::ask_ends(bool low_too) {

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "base/thread.h"
 #include "kafka/shared.h"
@@ -37,7 +38,8 @@ class Clerk {
   void run();
   bool ask_topics();
   void renew_client();
-  void publish_destinations(const std::map<std::string, TopicFacts>& facts);
+  void publish_destinations(const std::vector<DestinationSettings>& destinations,
+                            const std::map<std::string, TopicFacts>& facts);
   bool ask_ends(bool low_too);
 
   EdgeShared& shared_;

@@ -6,21 +6,76 @@ namespace millrace {
 
 namespace {
 
-std::vector<std::string> names_of(const std::vector<DestinationSettings>& settings) {
-  std::vector<std::string> names;
-  for (const DestinationSettings& destination : settings) names.push_back(destination.topic);
-  return names;
+DestinationLimits not_asked() {
+  DestinationLimits limits;
+  limits.reachable = false;
+  limits.state = "the brokers have not been asked yet";
+  return limits;
 }
 
 }  // namespace
 
 Destinations::Destinations(const std::vector<DestinationSettings>& settings)
-    : topics_(names_of(settings)), found_(topics_.size()), marks_(topics_.size()) {
-  for (DestinationLimits& limits : found_) {
-    limits.reachable = false;
-    limits.state = "the brokers have not been asked yet";
-  }
+    : found_(settings.size(), not_asked()), marks_(settings.size()) {
+  for (const DestinationSettings& each : settings) topics_.push_back({each, true, false});
   merged_ = std::make_shared<const LimitsList>(found_);
+}
+
+std::vector<uint16_t> Destinations::add(const std::vector<DestinationSettings>& settings) {
+  MutexLock lock(mutex_);
+  std::vector<uint16_t> places;
+  for (const DestinationSettings& each : settings) {
+    const auto at = std::find_if(topics_.begin(), topics_.end(),
+                                 [&each](const Topic& known) { return known.settings.topic == each.topic; });
+    const auto place = static_cast<uint16_t>(at - topics_.begin());
+    // Of two that write to one topic the first decides, as it does in a producer.
+    const bool first = std::find(places.begin(), places.end(), place) == places.end();
+    if (at == topics_.end()) {
+      topics_.push_back({each, true, false});
+      found_.push_back(not_asked());
+      marks_.emplace_back();
+    } else if (first) {
+      if (at->settings.compression != each.compression) outdate_producers();
+      at->settings = each;
+      if (!at->used) {
+        at->asked = false;
+        found_[place] = not_asked();
+        marks_[place].clear();
+      }
+      at->used = true;
+    }
+    places.push_back(place);
+  }
+  merge();
+  return places;
+}
+
+void Destinations::keep(const std::vector<uint16_t>& used) {
+  MutexLock lock(mutex_);
+  for (Topic& topic : topics_) topic.used = false;
+  for (const uint16_t index : used) topics_[index].used = true;
+}
+
+bool Destinations::asked(size_t index) const {
+  MutexLock lock(mutex_);
+  return topics_[index].asked;
+}
+
+std::vector<DestinationSettings> Destinations::used() const {
+  MutexLock lock(mutex_);
+  std::vector<DestinationSettings> list;
+  for (const Topic& topic : topics_) list.push_back(topic.used ? topic.settings : DestinationSettings{});
+  return list;
+}
+
+size_t Destinations::size() const {
+  MutexLock lock(mutex_);
+  return topics_.size();
+}
+
+std::string Destinations::topic(size_t index) const {
+  MutexLock lock(mutex_);
+  return topics_[index].settings.topic;
 }
 
 LimitsShare Destinations::limits() const {
@@ -38,9 +93,12 @@ void Destinations::merge() {
   version_.fetch_add(1, std::memory_order_release);
 }
 
-void Destinations::publish(LimitsList limits) {
+void Destinations::publish(const std::map<size_t, DestinationLimits>& limits) {
   MutexLock lock(mutex_);
-  found_ = std::move(limits);
+  for (const auto& [index, limit] : limits) {
+    found_[index] = limit;
+    topics_[index].asked = true;
+  }
   merge();
   loaded_ = true;
 }
@@ -48,7 +106,7 @@ void Destinations::publish(LimitsList limits) {
 void Destinations::mark(size_t index, const std::string& why) {
   MutexLock lock(mutex_);
   if (index >= marks_.size()) return;
-  marks_[index] = "topic " + topics_[index] + ": " + why;
+  marks_[index] = "topic " + topics_[index].settings.topic + ": " + why;
   marked_ = true;
   merge();
 }
@@ -65,12 +123,13 @@ std::pair<int64_t, int64_t> Destinations::message_bytes() const {
   MutexLock lock(mutex_);
   int64_t smallest = INT64_MAX;
   int64_t largest = 0;
-  for (const DestinationLimits& limits : found_) {
-    smallest = std::min(smallest, limits.max_message_bytes);
-    largest = std::max(largest, limits.max_message_bytes);
+  for (size_t i = 0; i < found_.size(); ++i) {
+    if (!topics_[i].used) continue;
+    smallest = std::min(smallest, found_[i].max_message_bytes);
+    largest = std::max(largest, found_[i].max_message_bytes);
   }
   const DestinationLimits usual;
-  return found_.empty() ? std::pair(usual.max_message_bytes, usual.max_message_bytes) : std::pair(smallest, largest);
+  return largest == 0 ? std::pair(usual.max_message_bytes, usual.max_message_bytes) : std::pair(smallest, largest);
 }
 
 int64_t Destinations::partitions() const {
@@ -82,7 +141,10 @@ int64_t Destinations::partitions() const {
 
 bool Destinations::all_reachable() const {
   MutexLock lock(mutex_);
-  return std::all_of(found_.begin(), found_.end(), [](const DestinationLimits& limits) { return limits.reachable; });
+  for (size_t i = 0; i < found_.size(); ++i) {
+    if (topics_[i].used && !found_[i].reachable) return false;
+  }
+  return true;
 }
 
 }  // namespace millrace

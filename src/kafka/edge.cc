@@ -75,6 +75,37 @@ void Edge::run(PartitionOwner& owner) {
   impl_->group_.run(owner);
 }
 
+std::vector<uint16_t> Edge::add_destinations(const std::vector<DestinationSettings>& destinations) {
+  std::vector<uint16_t> places = impl_->shared_.destinations.add(destinations);
+  impl_->shared_.clerk_wake.notify();
+  return places;
+}
+
+std::string Edge::hindrance(const std::vector<uint16_t>& destinations, bool& asked) const {
+  asked = true;
+  std::string found;
+  const LimitsShare limits = impl_->shared_.destinations.limits();
+  for (const uint16_t index : destinations) {
+    asked = asked && impl_->shared_.destinations.asked(index);
+    const DestinationLimits& limit = (*limits)[index];
+    if (found.empty() && (!limit.reachable || limit.partitions == 0)) found = limit.state;
+  }
+  return found;
+}
+
+void Edge::tune(const ProducerTuning& tuning) {
+  {
+    MutexLock lock(impl_->shared_.tuning_mutex);
+    if (impl_->shared_.tuning == tuning) return;
+    impl_->shared_.tuning = tuning;
+  }
+  impl_->shared_.destinations.outdate_producers();
+}
+
+void Edge::keep_destinations(const std::vector<uint16_t>& destinations) {
+  impl_->shared_.destinations.keep(destinations);
+}
+
 std::optional<Error> Edge::failure() const {
   return impl_->shared_.failure.get();
 }
@@ -119,8 +150,9 @@ EdgeSnapshot Edge::snapshot() const {
   }
   snapshot.brokers = impl_->group_.brokers();
   const LimitsShare limits = impl_->shared_.destinations.limits();
-  for (size_t i = 0; i < limits->size(); ++i) {
-    snapshot.destinations.push_back(DestinationSnapshot{impl_->shared_.destinations.topic(i), (*limits)[i]});
+  const std::vector<DestinationSettings> used = impl_->shared_.destinations.used();
+  for (size_t i = 0; i < std::min(used.size(), limits->size()); ++i) {
+    if (!used[i].topic.empty()) snapshot.destinations.push_back(DestinationSnapshot{used[i].topic, (*limits)[i]});
   }
   for (const ProducerTable::Row& row : impl_->shared_.producers.rows()) {
     const ProducerStatistics& said = row.statistics;

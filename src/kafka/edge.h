@@ -110,6 +110,17 @@ class Edge {
   // `owner` must live until stop() has returned.
   void run(PartitionOwner& owner);
 
+  // Another version of the configuration (the main thread, or the one that reloads):
+  // the destination topics that it writes to; gives the index of each at Broker::destination, and asks the brokers for
+  // those that are new. Those of before stay.
+  std::vector<uint16_t> add_destinations(const std::vector<DestinationSettings>& destinations);
+  // What hinders writing to these: not asked yet (`asked` is set to false then), missing, no right. Empty: nothing.
+  [[nodiscard]] std::string hindrance(const std::vector<uint16_t>& destinations, bool& asked) const;
+  // Producers that are made from here on are made so; each worker makes a new one before its next batch.
+  void tune(const ProducerTuning& tuning);
+  // Once every worker runs it, or none is to: only these are written to.
+  void keep_destinations(const std::vector<uint16_t>& destinations);
+
   [[nodiscard]] EdgeSnapshot snapshot() const;
 
   // What ends the process, when something does: the group or a source refused for 30 s before the first assignment

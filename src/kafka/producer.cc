@@ -48,12 +48,15 @@ Result<std::unique_ptr<Producer>> Producer::create(const EdgeSettings& settings,
   conf.release();  // the client has it now
   producer->client_.reset(client);
   producer->queue_limit_bytes_ = millrace::queue_limit_bytes(kind);
-  TRY(producer->make_topics(settings));
+  TRY(producer->add_topics(settings.destinations));
   return producer;
 }
 
-Result<void> Producer::make_topics(const EdgeSettings& settings) {
-  for (const DestinationSettings& destination : settings.destinations) {
+Result<void> Producer::add_topics(const std::vector<DestinationSettings>& destinations) {
+  if (topics_.size() < destinations.size()) topics_.resize(destinations.size());
+  for (size_t i = 0; i < destinations.size(); ++i) {
+    const DestinationSettings& destination = destinations[i];
+    if (topics_[i] || destination.topic.empty()) continue;
     TopicConfHandle conf(rd_kafka_default_topic_conf_dup(client_.get()));
     std::array<char, 512> text{};
     if (rd_kafka_topic_conf_set(conf.get(), "compression.type", destination.compression.c_str(), text.data(),
@@ -66,7 +69,7 @@ Result<void> Producer::make_topics(const EdgeSettings& settings) {
                   ExitCode::config);
     }
     conf.release();  // the topic has it now
-    topics_.emplace_back(topic);
+    topics_[i].reset(topic);
   }
   return {};
 }
@@ -90,7 +93,7 @@ KafkaError Producer::load_metadata(int timeout_ms) {
 }
 
 KafkaError Producer::send(const OutputRecord& record) {
-  DCHECK(record.destination < topics_.size());
+  DCHECK(record.destination < topics_.size() && topics_[record.destination]);
   HeadersHandle headers = make_headers(record);
   rd_kafka_topic_t* topic = topics_[record.destination].get();
   void* value = const_cast<char*>(record.value.data);

@@ -34,6 +34,9 @@ class Producer {
   Producer(const Producer&) = delete;
   Producer& operator=(const Producer&) = delete;
 
+  // Topics of the list that it has not yet, in their places.
+  Result<void> add_topics(const std::vector<DestinationSettings>& destinations);
+
   KafkaError init_transactions(int timeout_ms);
 
   // Metadata of every destination, so that the first transaction does not wait for it.
@@ -83,7 +86,6 @@ class Producer {
 
  private:
   Producer() = default;
-  Result<void> make_topics(const EdgeSettings& settings);
   static void on_delivery(rd_kafka_t* client, const rd_kafka_message_t* message, void* opaque);
   static void on_log(const rd_kafka_t* client, int level, const char* facility, const char* text);
   static void on_error(rd_kafka_t* client, int code, const char* reason, void* opaque);
@@ -100,7 +102,7 @@ class Producer {
   mutable Mutex refused_mutex_;
   std::vector<std::pair<std::string, std::string>> refused_topics_ GUARDED_BY(refused_mutex_);  // and the error's text
   ClientHandle client_;
-  std::vector<TopicHandle> topics_;  // destroyed before the client
+  std::vector<TopicHandle> topics_;  // null: not written to; destroyed before the client
 };
 
 }  // namespace millrace

@@ -193,6 +193,11 @@ int64_t queue_limit_bytes(const ProducerKind& kind) {
   return std::clamp<int64_t>(kind.queue_bytes / kKiB, kKiB, 2 * kMiB) * kKiB;
 }
 
+ProducerTuning tuning_of(const EdgeSettings& settings) {
+  return {settings.producer_linger_ms, settings.producer_batch_bytes, settings.producer_retries,
+          settings.times.transaction_ms};
+}
+
 Result<ConfHandle> producer_conf(const EdgeSettings& settings, const ProducerKind& kind) {
   ConfWriter conf;
   conf.set("linger.ms", settings.producer_linger_ms);

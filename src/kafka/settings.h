@@ -79,6 +79,16 @@ struct EdgeSettings {
   EdgeTimes times;
 };
 
+// What of the settings a running edge can take anew: for producers that are made from then on.
+struct ProducerTuning {
+  int64_t linger_ms = 5;
+  int64_t batch_bytes = 1'000'000;
+  int64_t retries = INT32_MAX;
+  int64_t transaction_ms = 10'000;
+  auto operator<=>(const ProducerTuning&) const = default;
+};
+ProducerTuning tuning_of(const EdgeSettings& settings);
+
 // The queue limits of the consumer, divided over `partitions` (all partitions of all sources).
 struct FetchLimits {
   int64_t partition_bytes = 0;     // queued.max.messages.kbytes and fetch.message.max.bytes

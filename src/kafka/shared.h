@@ -40,12 +40,27 @@ struct EdgeShared {
       : settings(std::move(edge_settings)),
         clock(edge_clock),
         state_files(settings.state_directory),
-        destinations(settings.destinations) {}
+        destinations(settings.destinations),
+        tuning(tuning_of(settings)) {}
+
+  // How producers are made now: the settings, with what was taken anew since the start.
+  [[nodiscard]] EdgeSettings producer_settings() const {
+    EdgeSettings now = settings;
+    now.destinations = destinations.used();
+    MutexLock lock(tuning_mutex);
+    now.producer_linger_ms = tuning.linger_ms;
+    now.producer_batch_bytes = tuning.batch_bytes;
+    now.producer_retries = tuning.retries;
+    now.times.transaction_ms = tuning.transaction_ms;
+    return now;
+  }
 
   const EdgeSettings settings;
   const Clock& clock;
   const StateFiles state_files;
   Destinations destinations;
+  mutable Mutex tuning_mutex;
+  ProducerTuning tuning GUARDED_BY(tuning_mutex);
   PartitionTable partitions;
   ProducerTable producers;
   FailureBox failure;

@@ -6,6 +6,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <string>
+
+#include "base/log.h"
+#include "base/thread.h"
 #endif
 
 namespace millrace {
@@ -21,7 +24,17 @@ inline int ring_of(int slots) {
   const char* value = std::getenv("MILLRACE_TEST_RING");
   return value == nullptr ? slots : std::stoi(value);
 }
+// MILLRACE_TEST_SWAP_PAUSE_MS=50: a worker that changes over to another version of the configuration says so and stands
+// still for so long, in the middle of it: the place for a kill.
+inline void pause_in_the_swap() {
+  const char* value = std::getenv("MILLRACE_TEST_SWAP_PAUSE_MS");
+  if (value == nullptr) return;
+  log_info("swap", "in the middle of a swap");
+  WakeUp pause;
+  static_cast<void>(pause.wait(std::stoll(value)));
+}
 #else
+inline void pause_in_the_swap() {}
 constexpr bool outcome_rule_is_on() {
   return true;
 }

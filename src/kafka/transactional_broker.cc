@@ -32,7 +32,7 @@ BrokerResult<void> init(Producer& producer, const std::string& id, const Deadlin
 
 BrokerResult<void> fence_id(EdgeShared& shared, ProducerKind kind, const std::string& id, const Deadline& deadline) {
   kind.transactional_id = id;
-  Result<std::unique_ptr<Producer>> producer = Producer::create(shared.settings, kind);
+  Result<std::unique_ptr<Producer>> producer = Producer::create(shared.producer_settings(), kind);
   if (!producer) return broker_fail(Fault::other, std::move(producer).error().what);
   BrokerResult<void> done = init(**producer, id, deadline);
   shared.reaper.discard(std::move(*producer));
@@ -115,9 +115,7 @@ BrokerResult<void> TransactionalBroker::open(const Deadline& deadline) {
   if (!producer_) {
     ProducerKind how = kind();
     how.transactional_id = id;
-    Result<std::unique_ptr<Producer>> producer = Producer::create(shared_.settings, how);
-    if (!producer) return broker_fail(Fault::other, std::move(producer).error().what);
-    producer_ = std::move(*producer);
+    if (BrokerResult<void> made = make_producer(std::move(how)); !made) return made;
   }
   if (BrokerResult<void> done = init(*producer_, id, deadline); !done) {
     // Only a time-out can be gone on with; whatever else it was, the next try begins with a new client.

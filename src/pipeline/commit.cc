@@ -54,8 +54,22 @@ std::string_view to_string(CommitState state) {
   return "ended";
 }
 
-Committer::Committer(Broker& broker, const Clock& clock, const EngineOptions& options, size_t topics)
-    : broker_(broker), clock_(clock), options_(options), topics_(topics) {}
+Committer::Committer(Broker& broker, const Clock& clock, const Version& version) : broker_(broker), clock_(clock) {
+  change(version);
+}
+
+void Committer::change(const Version& version) {
+  options_ = version.options;
+  destinations_.clear();
+  for (size_t i = 0; i < version.graph->topics().size(); ++i) destinations_.push_back(version.destination(i));
+  if (state_ == CommitState::holding) wake_ms_ = 0;
+}
+
+bool Committer::may_change(const Batch& batch) const {
+  if (!batch.open) return true;
+  // Elsewhere an earlier try may be there already, and then the batch would be of two versions.
+  return state_ == CommitState::holding && options_.delivery == Delivery::exactly_once;
+}
 
 CommitStep Committer::start() {
   CHECK(state_ == CommitState::down);
@@ -86,8 +100,8 @@ CommitStep Committer::start() {
 }
 
 std::string Committer::unusable_destination() const {
-  for (size_t i = 0; i < topics_; ++i) {
-    const DestinationLimits& limits = broker_.destination(static_cast<uint16_t>(i));
+  for (const uint16_t index : destinations_) {
+    const DestinationLimits& limits = broker_.destination(index);
     if (limits.partitions > 0 && limits.reachable) continue;
     return limits.state.empty() ? "a destination topic is not known yet" : limits.state;
   }
@@ -139,7 +153,7 @@ CommitStep Committer::begin(Batch& batch) {
   if (!outputs && !batch.closing) return step_of(CommitStep::Kind::ready);
   if (batch.closing && batch.partitions.empty()) return settle(batch, BatchResult::dropped);
   if (urgency_ == Urgency::hasten) return settle(batch, BatchResult::dropped);
-  if (isolating_ != isolate_) {
+  if (isolating_ != isolate_ || broker_.outdated()) {
     const auto rebuilt = broker_.rebuild(isolate_, deadline_ms(options_.rebuild_deadline_ms));
     if (!rebuilt) return trouble(rebuilt.error(), batch);
     isolating_ = isolate_;
@@ -163,7 +177,8 @@ std::optional<CommitStep> Committer::pump(Batch& batch) {
   while (batch.next_pending < batch.pending.size()) {
     const auto sent = broker_.send(batch.pending[batch.next_pending]);
     if (sent) {
-      batch.spread.add(batch.pending[batch.next_pending]);
+      const OutputRecord& record = batch.pending[batch.next_pending];
+      batch.spread.add(record, batch.tags[record.tag].topic);
       ++batch.next_pending;
       continue;
     }

@@ -24,6 +24,7 @@
 #include "pipeline/engine_end.h"
 #include "pipeline/options.h"
 #include "pipeline/snapshot.h"
+#include "pipeline/version.h"
 
 namespace millrace {
 
@@ -73,7 +74,13 @@ enum class Urgency : uint8_t {
 
 class Committer {
  public:
-  Committer(Broker& broker, const Clock& clock, const EngineOptions& options, size_t topics);
+  Committer(Broker& broker, const Clock& clock, const Version& version);
+
+  // Goes on with the numbers and destinations of another version. For may_change() only.
+  void change(const Version& version);
+  // True while no batch is at work, or where one is held of which nothing is in flight and nothing was committed: then
+  // change() has it replayed, and all of it is processed anew.
+  [[nodiscard]] bool may_change(const Batch& batch) const;
 
   // Brings the producer up: `ready`, `wait`, or `end`.
   CommitStep start();
@@ -102,7 +109,7 @@ class Committer {
   [[nodiscard]] const std::string& cause() const { return cause_; }
   // That cause is a state of a destination.
   [[nodiscard]] bool held_by_destination() const { return !cause_.empty() && hold_for_ == HoldFor::destination; }
-  // Which one, where it is known; -1 otherwise.
+  // Which one, as the broker counts them, where it is known; -1 otherwise.
   [[nodiscard]] int troubled_destination() const { return troubled_destination_; }
   // Errors since the last call that name a destination's topic. Bounded: a worker asks at each turn.
   [[nodiscard]] std::vector<std::pair<int, Fault>> take_destination_errors() {
@@ -149,8 +156,8 @@ class Committer {
 
   Broker& broker_;
   const Clock& clock_;
-  const EngineOptions options_;
-  const size_t topics_;
+  EngineOptions options_;
+  std::vector<uint16_t> destinations_;  // of the version, as the broker counts them
   CommitState state_ = CommitState::down;
   Urgency urgency_ = Urgency::none;
   std::string reason_;

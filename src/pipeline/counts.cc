@@ -35,6 +35,32 @@ uint64_t PolicyCounts::dropped_total() const {
   return total(dropped);
 }
 
+void SourceCounts::add(const SourceCounts& other) {
+  read.add(other.read);
+  out += other.out;
+  policy.add(other.policy);
+}
+
+void StageTotals::add_all_but_ports(const StageTotals& other) {
+  in.add(other.in);
+  out += other.out;
+  filtered += other.filtered;
+  unmatched += other.unmatched;
+  policy.add(other.policy);
+  add_all(errors, other.errors);
+}
+
+void DestinationCounts::add(const DestinationCounts& other) {
+  in += other.in;
+  sent.add(other.sent);
+  policy.add(other.policy);
+}
+
+void DeadLetterCounts::add(const DeadLetterCounts& other) {
+  sent.add(other.sent);
+  stubs += other.stubs;
+}
+
 std::string BalanceSheet::text() const {
   return fmt::format("read {} + copies {} = sent {} + filtered {} + unmatched {} + dead {} + dropped {}", read, copies,
                      sent, filtered, unmatched, dead, dropped);
@@ -63,31 +89,17 @@ void Counts::clear() {
 }
 
 void Counts::add(const Counts& other) {
-  CHECK(sources.size() == other.sources.size() && stages.size() == other.stages.size() &&
-        destinations.size() == other.destinations.size());
-  for (size_t i = 0; i < sources.size(); ++i) {
-    sources[i].read.add(other.sources[i].read);
-    sources[i].out += other.sources[i].out;
-    sources[i].policy.add(other.sources[i].policy);
+  CHECK(sources.size() >= other.sources.size() && stages.size() >= other.stages.size() &&
+        destinations.size() >= other.destinations.size());
+  for (size_t i = 0; i < other.sources.size(); ++i) sources[i].add(other.sources[i]);
+  for (size_t i = 0; i < other.stages.size(); ++i) {
+    const auto& ports = other.stages[i].ports;
+    CHECK(stages[i].ports.size() >= ports.size());
+    for (size_t port = 0; port < ports.size(); ++port) stages[i].ports[port].add(ports[port]);
+    stages[i].add_all_but_ports(other.stages[i]);
   }
-  for (size_t i = 0; i < stages.size(); ++i) {
-    StageTotals& to = stages[i];
-    const StageTotals& from = other.stages[i];
-    to.in.add(from.in);
-    for (size_t port = 0; port < to.ports.size(); ++port) to.ports[port].add(from.ports[port]);
-    to.out += from.out;
-    to.filtered += from.filtered;
-    to.unmatched += from.unmatched;
-    to.policy.add(from.policy);
-    add_all(to.errors, from.errors);
-  }
-  for (size_t i = 0; i < destinations.size(); ++i) {
-    destinations[i].in += other.destinations[i].in;
-    destinations[i].sent.add(other.destinations[i].sent);
-    destinations[i].policy.add(other.destinations[i].policy);
-  }
-  dead_letters.sent.add(other.dead_letters.sent);
-  dead_letters.stubs += other.dead_letters.stubs;
+  for (size_t i = 0; i < other.destinations.size(); ++i) destinations[i].add(other.destinations[i]);
+  dead_letters.add(other.dead_letters);
   copies += other.copies;
 }
 

@@ -40,6 +40,7 @@ struct SourceCounts {
   Tally read;
   uint64_t out = 0;
   PolicyCounts policy;
+  void add(const SourceCounts& other);
 };
 
 struct StageTotals {
@@ -50,6 +51,7 @@ struct StageTotals {
   uint64_t unmatched = 0;  // no rule held, or the port is read by nobody
   PolicyCounts policy;
   ErrorKindCounts errors{};  // failed expressions by kind
+  void add_all_but_ports(const StageTotals& other);
 };
 
 // Of one destination topic (a destination with {port} has several).
@@ -57,11 +59,13 @@ struct DestinationCounts {
   uint64_t in = 0;
   Tally sent;
   PolicyCounts policy;
+  void add(const DestinationCounts& other);
 };
 
 struct DeadLetterCounts {
   Tally sent;
   uint64_t stubs = 0;  // of `sent`: did not fit, only their start was written
+  void add(const DeadLetterCounts& other);
 };
 
 // read + copies = sent + filtered + unmatched + dead + dropped.
@@ -87,6 +91,7 @@ struct Counts {
   // Zero for a graph of this shape: `ports` has the number of ports of each stage.
   void shape(size_t source_count, const std::vector<size_t>& ports, size_t topic_count);
   void clear();
+  // `other` is of the same graph; more nodes may follow here, of graphs before it (pipeline/node_names.h).
   void add(const Counts& other);
 
   [[nodiscard]] BalanceSheet sheet() const;

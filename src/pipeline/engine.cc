@@ -18,15 +18,14 @@ struct Engine::Slot {
   Thread thread;
 };
 
-Engine::Engine(const Graph& graph, const EngineOptions& options, const BrokerFactory& make_broker, const Clock& clock)
-    : graph_(graph),
-      options_(options),
-      clock_(clock),
-      threshold_(std::make_unique<DeadLetterThreshold>(graph.threshold())) {
-  CHECK(options.workers > 0 && options.interval_ms > 0);
-  for (int i = 0; i < options.workers; ++i) {
+Engine::Engine(VersionShare version, const BrokerFactory& make_broker, const Clock& clock)
+    : clock_(clock),
+      version_(std::move(version)),
+      threshold_(std::make_unique<DeadLetterThreshold>(version_->graph->threshold())) {
+  CHECK(version_->options.workers > 0 && version_->options.interval_ms > 0);
+  for (int i = 0; i < version_->options.workers; ++i) {
     auto slot = std::make_unique<Slot>();
-    slot->worker = std::make_unique<Worker>(i, graph, options, make_broker(i), clock, slot->wake, *threshold_);
+    slot->worker = std::make_unique<Worker>(i, version_, make_broker(i), clock, slot->wake, *threshold_);
     slots_.push_back(std::move(slot));
   }
 }
@@ -97,14 +96,16 @@ std::optional<EngineEnd> Engine::end() const {
 std::string Engine::standstill() const {
   if (!started_.load()) return "";
   const int64_t now_ms = clock_.mono_ms();
+  const VersionShare running = version();
+  const EngineOptions& options = running->options;
   // A batch that is read all the time commits once in an interval.
-  const int64_t progress_limit_ms = options_.no_progress_ms + options_.interval_ms;
+  const int64_t progress_limit_ms = options.no_progress_ms + options.interval_ms;
   for (size_t i = 0; i < slots_.size(); ++i) {
     const Worker& worker = *slots_[i]->worker;
     if (worker.ended()) continue;
     const int64_t loop_ms = now_ms - worker.loop_ms();
     const int64_t progress_ms = now_ms - worker.progress_ms();
-    if (loop_ms > options_.no_progress_ms) {
+    if (loop_ms > options.no_progress_ms) {
       return fmt::format("the loop of worker {} stands still since {}", i, format_duration_ms(loop_ms));
     }
     if (progress_ms > progress_limit_ms) {
@@ -130,6 +131,29 @@ std::vector<SpreadStatus> spread_of(const Snapshot& snapshot, const SpreadSum& s
   return sum.status(partitions);
 }
 
+// As the counts have them, each as the worker sees it that cannot use it, if there is one.
+void list_destinations(const Graph& graph, const std::vector<DestinationStatus>& seen, Snapshot& snapshot) {
+  const auto add = [&](const std::string& destination, const std::string& topic, bool gone) {
+    DestinationStatus status;
+    bool known = false;
+    for (const DestinationStatus& one : seen) {
+      if (one.destination != destination || one.topic != topic || (known && one.usable)) continue;
+      status = one;
+      known = true;
+    }
+    status.destination = destination;
+    status.topic = topic;
+    status.gone = gone;
+    if (!known && !gone) status.state = "no worker has come to this version of the configuration yet";
+    snapshot.destinations.push_back(std::move(status));
+  };
+  for (const TopicName& name : snapshot.totals.names.destinations) add(name.destination, name.topic, name.gone);
+  if (graph.dead_letter_topic()) {
+    const TopicNode& dead = graph.topics()[*graph.dead_letter_topic()];
+    add(dead.destination, dead.topic, false);
+  }
+}
+
 }  // namespace
 
 Snapshot Engine::snapshot() const {
@@ -137,14 +161,12 @@ Snapshot Engine::snapshot() const {
   snapshot.wall_ms = clock_.wall_ms();
   snapshot.mono_ms = clock_.mono_ms();
   snapshot.stopping = stopping_.load();
-  std::vector<size_t> ports;
-  for (const auto& source : graph_.sources()) snapshot.sources.push_back(source.name);
-  for (const auto& stage : graph_.stages()) {
-    snapshot.stages.push_back({stage.name, stage.kind, stage.ports});
-    ports.push_back(stage.ports.size());
-  }
-  snapshot.totals.counts.shape(graph_.sources().size(), ports, graph_.destination_topics());
   SpreadSum spread;
+  const VersionShare running = version();
+  snapshot.version = running->number;
+  snapshot.totals.names = node_names(*running->graph);
+  snapshot.totals.counts = shape_of(snapshot.totals.names);
+  std::vector<DestinationStatus> seen;
   for (const auto& slot : slots_) {
     const WorkerView view = slot->worker->view();
     slot->worker->add_totals(snapshot.totals);
@@ -153,11 +175,7 @@ Snapshot Engine::snapshot() const {
     snapshot.memory_held_bytes += view.status.held_bytes;
     snapshot.partitions.insert(snapshot.partitions.end(), view.partitions.begin(), view.partitions.end());
     snapshot.history.insert(snapshot.history.end(), view.rows.begin(), view.rows.end());
-    if (snapshot.destinations.empty()) snapshot.destinations = view.destinations;
-    for (size_t i = 0; i < view.destinations.size(); ++i) {
-      if (view.destinations[i].usable) continue;
-      snapshot.destinations[i] = view.destinations[i];
-    }
+    seen.insert(seen.end(), view.destinations.begin(), view.destinations.end());
     const WorkerState state = view.status.state;
     if (snapshot.not_ready.empty() && (state == WorkerState::starting || state == WorkerState::blocked ||
                                        state == WorkerState::recovering || state == WorkerState::ended)) {
@@ -165,8 +183,11 @@ Snapshot Engine::snapshot() const {
                                        view.status.reason.empty() ? "" : ": ", view.status.reason);
     }
   }
+  snapshot.sources = snapshot.totals.names.sources;
+  snapshot.stages = snapshot.totals.names.stages;
+  list_destinations(*running->graph, seen, snapshot);
   for (const auto& destination : snapshot.destinations) {
-    if (!snapshot.not_ready.empty() || destination.usable) continue;
+    if (!snapshot.not_ready.empty() || destination.usable || destination.gone) continue;
     snapshot.not_ready = fmt::format("topic {} cannot be written to: {}", destination.topic, destination.state);
   }
   for (const auto& partition : snapshot.partitions) {
@@ -178,6 +199,38 @@ Snapshot Engine::snapshot() const {
   snapshot.spread = spread_of(snapshot, spread);
   snapshot.ready = snapshot.not_ready.empty() && !snapshot.stopping;
   return snapshot;
+}
+
+void Engine::adopt(VersionShare version) {
+  CHECK(version->options.workers == static_cast<int>(slots_.size()));
+  threshold_->change(version->graph->threshold());
+  {
+    const MutexLock lock(version_mutex_);
+    CHECK(version->number > version_->number);
+    CHECK(version->graph->sources().size() == version_->graph->sources().size());
+    earlier_.push_back(std::move(version_));
+    version_ = version;
+  }
+  for (auto& slot : slots_) slot->worker->give(version);
+}
+
+std::vector<std::string> Engine::behind() {
+  const uint64_t wanted = version()->number;
+  std::vector<std::string> late;
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    const Worker& worker = *slots_[i]->worker;
+    if (worker.ended() || worker.version() >= wanted) continue;
+    const WorkerStatus status = worker.view().status;
+    late.push_back(fmt::format("worker {} is {}{}{}", i, to_string(status.state), status.reason.empty() ? "" : ": ",
+                               status.reason));
+  }
+  if (late.empty()) earlier_.clear();
+  return late;
+}
+
+VersionShare Engine::version() const {
+  const MutexLock lock(version_mutex_);
+  return version_;
 }
 
 Worker& Engine::worker(size_t index) {

@@ -18,9 +18,8 @@
 #include "io/broker.h"
 #include "io/source.h"
 #include "pipeline/engine_end.h"
-#include "pipeline/graph.h"
-#include "pipeline/options.h"
 #include "pipeline/snapshot.h"
+#include "pipeline/version.h"
 
 namespace millrace {
 
@@ -31,8 +30,8 @@ using BrokerFactory = std::function<std::unique_ptr<Broker>(int worker)>;
 
 class Engine final : public PartitionOwner {
  public:
-  // `graph` and `clock` outlive the engine. Brokers are made here, one for each worker.
-  Engine(const Graph& graph, const EngineOptions& options, const BrokerFactory& make_broker, const Clock& clock);
+  // `clock` outlives the engine. Brokers are made here, one for each worker.
+  Engine(VersionShare version, const BrokerFactory& make_broker, const Clock& clock);
   ~Engine() override;
 
   // Starts the threads. Each worker first initialises its producer, and tries again until it can.
@@ -63,6 +62,17 @@ class Engine final : public PartitionOwner {
 
   [[nodiscard]] Snapshot snapshot() const;
 
+  // Another version of the configuration, with as many workers and the same sources. Returns at once: each worker
+  // changes over between two batches. By one thread at a time, as are the next two.
+  void adopt(VersionShare version);
+
+  // Which workers run an earlier version than the one adopted last, and what they do; empty: none. Once there is none,
+  // the earlier ones are given up, by this thread and not by a worker's, since large tables take their time.
+  [[nodiscard]] std::vector<std::string> behind();
+
+  // The one adopted last.
+  [[nodiscard]] VersionShare version() const;
+
   // For tests and the simulation, which turn the workers by themselves and never call start().
   [[nodiscard]] Worker& worker(size_t index);
 
@@ -79,9 +89,10 @@ class Engine final : public PartitionOwner {
   struct Slot;
   static void run(Slot& slot);
 
-  const Graph& graph_;
-  const EngineOptions options_;
   const Clock& clock_;
+  mutable Mutex version_mutex_;
+  VersionShare version_ GUARDED_BY(version_mutex_);  // shared with the workers
+  std::vector<VersionShare> earlier_;                // kept so that no worker is the last to let go of one
   std::unique_ptr<DeadLetterThreshold> threshold_;
   std::vector<std::unique_ptr<Slot>> slots_;
   std::atomic<bool> started_{false};

@@ -11,12 +11,13 @@
 
 namespace millrace {
 
-Executor::Executor(const Graph& graph) : graph_(graph), absent_fields_(graph.plan().size()) {
-  for (const auto& source : graph.sources()) {
-    formats_.push_back({expr::make_decoder(source.format, graph.plan(), source.limits),
-                        expr::make_encoder(source.format, graph.plan())});
+Executor::Executor(const Version& version)
+    : version_(version), graph_(*version.graph), absent_fields_(graph_.plan().size()) {
+  for (const auto& source : graph_.sources()) {
+    formats_.push_back({expr::make_decoder(source.format, graph_.plan(), source.limits),
+                        expr::make_encoder(source.format, graph_.plan())});
   }
-  for (const auto& stage : graph.stages()) {
+  for (const auto& stage : graph_.stages()) {
     stages_.push_back(stage.plan.make());
     outputs_.emplace_back(stage.ports.size());
   }
@@ -208,6 +209,7 @@ void Executor::push(OutputRecord record, uint32_t ordinal) {
   ordinals_.push_back(ordinal);
   record.tag = static_cast<uint32_t>(batch_->tags.size());
   batch_->tags.push_back({static_cast<uint32_t>(chunk_.first + ordinal), record.destination});
+  record.destination = version_.destination(record.destination);
   batch_->pending.push_back(record);
 }
 

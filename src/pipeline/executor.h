@@ -14,7 +14,7 @@
 #include "expr/program.h"
 #include "io/broker.h"
 #include "pipeline/batch.h"
-#include "pipeline/graph.h"
+#include "pipeline/version.h"
 #include "stage/stage.h"
 
 namespace millrace {
@@ -23,7 +23,8 @@ class Executor {
  public:
   static constexpr size_t kChunkRecords = 1024;
 
-  explicit Executor(const Graph& graph);
+  // `version` outlives the executor.
+  explicit Executor(const Version& version);
   ~Executor();
 
   // Runs one chunk of the batch: appends to batch.pending and batch.tags, adds to batch.counts. `limits` are those of
@@ -70,6 +71,7 @@ class Executor {
   std::span<const Item* const> gather(const std::vector<PortRef>& inputs);
   [[nodiscard]] expr::Scope scope(const Item& item) const { return {&item.record, item.fields, batch_->now_ms}; }
 
+  const Version& version_;
   const Graph& graph_;
   std::vector<Formats> formats_;  // by source
   std::vector<std::unique_ptr<Stage>> stages_;

@@ -1,4 +1,5 @@
-// EngineOptions: the numbers that workers run by. Values, constant while a worker runs.
+// EngineOptions: the numbers that workers run by. Values; a worker takes others between two batches
+// (pipeline/version.h).
 #pragma once
 
 #include <cstdint>

@@ -68,7 +68,7 @@ std::string_view to_string(WorkerState state) {
 }
 
 void EngineTotals::add(const EngineTotals& other) {
-  counts.add(other.counts);
+  add_by_name(names, counts, other.names, other.counts);
   for (size_t i = 0; i < kBatchPhaseCount; ++i) phase[i].add(other.phase[i]);
   delay.add(other.delay);
   add_all(batches, other.batches);

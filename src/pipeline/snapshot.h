@@ -12,6 +12,7 @@
 #include "io/broker.h"
 #include "metrics/histogram.h"
 #include "pipeline/counts.h"
+#include "pipeline/node_names.h"
 #include "pipeline/spread.h"
 #include "record/progress.h"
 
@@ -54,6 +55,8 @@ struct BatchRow {
   double delay_seconds = 0;  // closed this much after its tick
   int recoveries = 0;
   BatchResult result = BatchResult::committed;
+  uint64_t version = 1;     // of the configuration that processed it, all of it
+  std::string config_hash;  // of that version
 };
 
 enum class WorkerState : uint8_t { starting, idle, running, committing, recovering, blocked, ended };
@@ -76,6 +79,7 @@ struct DestinationStatus {
   int32_t partitions = 0;
   bool usable = false;  // for every worker
   std::string state;    // why not
+  bool gone = false;    // of an earlier version of the configuration: written to no more
 };
 
 struct WorkerStatus {
@@ -85,6 +89,7 @@ struct WorkerStatus {
   int64_t state_since_mono_ms = 0;
   int64_t progress_mono_ms = 0;  // last committed, or idle, or known to be blocked: see Engine::liveness
   int64_t loop_mono_ms = 0;      // the loop came round
+  uint64_t version = 1;          // of the configuration that it runs
   uint64_t batches = 0;
   uint64_t held_records = 0;
   uint64_t held_bytes = 0;         // values + overhead + arenas of the open batch
@@ -96,6 +101,7 @@ struct WorkerStatus {
 
 // Everything that only grows, summed over the workers (and over those that are gone).
 struct EngineTotals {
+  NodeNames names;  // whose numbers `counts` holds: of the graph that runs now, then of those before it
   Counts counts;
   std::array<TimeHistogram, kBatchPhaseCount> phase;
   TimeHistogram delay;
@@ -112,17 +118,12 @@ struct EngineTotals {
   void add(const EngineTotals& other);
 };
 
-struct StageName {
-  std::string name;
-  std::string kind;
-  std::vector<std::string> ports;  // {""}: one port, named like the stage
-};
-
 struct Snapshot {
+  uint64_t version = 1;  // of the configuration that was adopted last
   int64_t wall_ms = 0;
   int64_t mono_ms = 0;
   std::vector<std::string> sources;             // names, as counts.sources
-  std::vector<StageName> stages;                // as counts.stages
+  std::vector<StageName> stages;                // as counts.stages; those that are gone come last
   std::vector<DestinationStatus> destinations;  // as counts.destinations; the dead-letter topic, if any, comes last
   EngineTotals totals;
   std::vector<SpreadStatus> spread;  // sources, then destinations; of the last minute

@@ -50,9 +50,9 @@ void BatchSpread::clear() {
   sampling_.restart();
 }
 
-void BatchSpread::sample(const OutputRecord& record, uint32_t weight) {
-  samples_.push_back({record.key.is_null() ? 0 : hash_of(record.key.view()), record.tag, weight, record.partition,
-                      record.destination});
+void BatchSpread::sample(const OutputRecord& record, uint16_t topic, uint32_t weight) {
+  samples_.push_back(
+      {record.key.is_null() ? 0 : hash_of(record.key.view()), record.tag, weight, record.partition, topic});
 }
 
 std::vector<SpreadStatus> SpreadSum::status(const std::map<SpreadNode, int32_t>& partitions) const {

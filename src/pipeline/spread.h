@@ -94,13 +94,14 @@ class BatchSpread {
   };
 
   void clear();
-  void add(const OutputRecord& record) {
-    if (record.destination >= written_.size()) written_.resize(record.destination + 1U);
-    auto& partitions = written_[record.destination];
+  // `topic` counts those of the graph.
+  void add(const OutputRecord& record, uint16_t topic) {
+    if (topic >= written_.size()) written_.resize(topic + 1U);
+    auto& partitions = written_[topic];
     const auto partition = static_cast<size_t>(record.partition);
     if (partition >= partitions.size()) partitions.resize(partition + 1);
     ++partitions[partition];
-    if (const uint32_t weight = sampling_.weight(); weight > 0) sample(record, weight);
+    if (const uint32_t weight = sampling_.weight(); weight > 0) sample(record, topic, weight);
   }
 
   // Records by topic and partition; a partition behind the end got none.
@@ -108,7 +109,7 @@ class BatchSpread {
   [[nodiscard]] const std::vector<Sample>& samples() const { return samples_; }
 
  private:
-  void sample(const OutputRecord& record, uint32_t weight);
+  void sample(const OutputRecord& record, uint16_t topic, uint32_t weight);
 
   std::vector<std::vector<uint32_t>> written_;
   std::vector<Sample> samples_;

@@ -11,10 +11,10 @@
 namespace millrace {
 
 std::string DeadLetterThreshold::add(int64_t wall_ms, uint64_t read, uint64_t dead) {
+  const MutexLock lock(mutex_);
   if (!spec_) return "";
   const int64_t slice_ms = std::max<int64_t>(1, spec_->over_ms / static_cast<int64_t>(kSlices));
   const int64_t number = wall_ms / slice_ms;
-  const MutexLock lock(mutex_);
   Slice& slice = slices_[static_cast<size_t>(number) % kSlices];
   if (slice.number != number) slice = {number, 0, 0};
   slice.read += read;
@@ -30,6 +30,12 @@ std::string DeadLetterThreshold::add(int64_t wall_ms, uint64_t read, uint64_t de
   if (dead == 0 || all_read < kLeastRecords || percent <= spec_->percent) return "";
   return fmt::format("{} of {} records of the last {} went to the dead letters: {:.2f} %, and the threshold is {} %",
                      all_dead, all_read, format_duration_ms(spec_->over_ms), percent, spec_->percent);
+}
+
+void DeadLetterThreshold::change(const std::optional<config::ThresholdSpec>& spec) {
+  const MutexLock lock(mutex_);
+  if (!spec || !spec_ || spec->over_ms != spec_->over_ms) slices_ = {};
+  spec_ = spec;
 }
 
 std::string DeadLetterThreshold::state() const {

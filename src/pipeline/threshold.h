@@ -16,6 +16,9 @@ class DeadLetterThreshold {
  public:
   explicit DeadLetterThreshold(const std::optional<config::ThresholdSpec>& spec) : spec_(spec) {}
 
+  // Another configuration. Counts of another length of time say nothing about this one: they are forgotten.
+  void change(const std::optional<config::ThresholdSpec>& spec);
+
   // What a settled batch brought. Not empty: the threshold is passed, and this says by how much.
   std::string add(int64_t wall_ms, uint64_t read, uint64_t dead);
 
@@ -34,8 +37,8 @@ class DeadLetterThreshold {
   };
   static constexpr size_t kSlices = 60;
 
-  const std::optional<config::ThresholdSpec> spec_;
   mutable Mutex mutex_;
+  std::optional<config::ThresholdSpec> spec_ GUARDED_BY(mutex_);
   std::array<Slice, kSlices> slices_ GUARDED_BY(mutex_);
 };
 

@@ -18,21 +18,21 @@ constexpr int64_t kPublishMs = 250;  // while nothing changes but sums
 
 }  // namespace
 
-Worker::Worker(int index, const Graph& graph, const EngineOptions& options, std::unique_ptr<Broker> broker,
-               const Clock& clock, WakeUp& wake, DeadLetterThreshold& threshold)
+Worker::Worker(int index, VersionShare version, std::unique_ptr<Broker> broker, const Clock& clock, WakeUp& wake,
+               DeadLetterThreshold& threshold)
     : index_(index),
-      graph_(graph),
-      options_(options),
+      version_(std::move(version)),
+      options_(version_->options),
       clock_(clock),
       wake_(wake),
       threshold_(threshold),
       broker_(std::move(broker)),
-      committer_(*broker_, clock, options, graph.topics().size()),
-      executor_(graph),
-      state_since_ms_(clock.mono_ms()) {
-  std::vector<size_t> ports;
-  for (const auto& stage : graph.stages()) ports.push_back(stage.ports.size());
-  totals_.counts.shape(graph.sources().size(), ports, graph.destination_topics());
+      committer_(*broker_, clock, *version_),
+      executor_(std::make_unique<Executor>(*version_)),
+      state_since_ms_(clock.mono_ms()),
+      version_number_(version_->number) {
+  totals_.names = node_names(*version_->graph);
+  totals_.counts = shape_of(totals_.names);
   loop_ms_.store(clock.mono_ms());
   note_progress();
   make_batch();
@@ -70,6 +70,7 @@ int64_t Worker::step(bool woken) {
 
 int64_t Worker::turn(bool woken) {
   take_mail();
+  take_version();
   if (stop_asked_.load() && !stopping_) {
     stopping_ = true;
     log_debug("stop", "worker {}: closing its batch", index_);
@@ -124,7 +125,7 @@ int64_t Worker::bring_up() {
 }
 
 bool Worker::should_close() const {
-  if (batch_->closing || stopping_ || !budget_left()) return true;
+  if (batch_->closing || stopping_ || version_waits_.load() || !budget_left()) return true;
   const auto wanted = [](const BatchPartition& partition) { return partition.revoked; };
   if (std::any_of(batch_->partitions.begin(), batch_->partitions.end(), wanted)) return true;
   if (clock_.mono_ms() < batch_->closes_ms) return false;
@@ -174,15 +175,15 @@ int64_t Worker::wait_for_more() {
 Result<void> Worker::run_chunk(const Chunk& chunk) {
   const int64_t start_ns = clock_.mono_ns();
   processed_ = chunk.first + chunk.count;
-  const auto done = executor_.run(*batch_, chunk, limits_);
+  const auto done = executor_->run(*batch_, chunk, limits_);
   batch_->phase_ns[static_cast<size_t>(BatchPhase::process)] += clock_.mono_ns() - start_ns;
   return done;
 }
 
 void Worker::refresh_limits() {
-  limits_.resize(graph_.topics().size());
+  limits_.resize(version_->graph->topics().size());
   for (size_t i = 0; i < limits_.size(); ++i) {
-    const DestinationLimits& now = broker_->destination(static_cast<uint16_t>(i));
+    const DestinationLimits& now = broker_->destination(version_->destination(i));
     if (now.partitions > 0 || limits_[i].partitions == 0) limits_[i] = now;
   }
 }
@@ -254,6 +255,8 @@ void Worker::account(BatchResult result) {
   row.delay_seconds = std::max(0.0, static_cast<double>(now_ns / 1'000'000 - batch.closes_ms) / 1000);
   row.recoveries = batch.recoveries;
   row.result = result;
+  row.version = version_->number;
+  row.config_hash = version_->graph->config_hash();
   for (size_t i = 0; i < kBatchPhaseCount; ++i) row.seconds[i] = static_cast<double>(batch.phase_ns[i]) / 1e9;
   const bool committed = result != BatchResult::dropped;
   std::string imbalance;
@@ -269,7 +272,7 @@ void Worker::account(BatchResult result) {
   const MutexLock lock(view_mutex_);
   if (committed) {
     totals_.counts.add(batch.counts);
-    spread_.add(batch, graph_, now_ns / 1'000'000);
+    spread_.add(batch, *version_->graph, now_ns / 1'000'000);
   }
   ++totals_.batches[static_cast<size_t>(result)];
   totals_.sheets_open += imbalance.empty() ? 0 : 1;
@@ -394,6 +397,7 @@ void Worker::publish() {
   status.state_since_mono_ms = state_since_ms_;
   status.progress_mono_ms = progress_ms_.load();
   status.loop_mono_ms = loop_ms_.load();
+  status.version = version_->number;
   status.batches = batches_;
   status.held_records = batch_->open ? batch_->records.size() : 0;
   status.held_bytes = batch_->input_arena != nullptr && batch_->output_arena != nullptr ? batch_->held_bytes() : 0;
@@ -406,13 +410,14 @@ void Worker::publish() {
                           partition->committed, partition->last_timestamp_ms, partition->at_end, partition->error});
   }
   std::vector<DestinationStatus> destinations;
-  for (size_t i = 0; i < graph_.topics().size(); ++i) {
-    const DestinationLimits& limits = broker_->destination(static_cast<uint16_t>(i));
-    destinations.push_back({graph_.topics()[i].destination, graph_.topics()[i].topic, limits.partitions,
-                            limits.partitions > 0 && limits.reachable, limits.state});
-  }
-  if (const int troubled = committer_.troubled_destination(); troubled >= 0) {
-    DestinationStatus& destination = destinations[static_cast<size_t>(troubled)];
+  const std::vector<TopicNode>& topics = version_->graph->topics();
+  for (size_t i = 0; i < topics.size(); ++i) {
+    const DestinationLimits& limits = broker_->destination(version_->destination(i));
+    DestinationStatus& destination = destinations.emplace_back();
+    destination = {topics[i].destination, topics[i].topic,
+                   limits.partitions,     limits.partitions > 0 && limits.reachable,
+                   limits.state,          false};
+    if (committer_.troubled_destination() != version_->destination(i)) continue;
     destination.usable = false;
     destination.state = committer_.cause();
   }
@@ -431,7 +436,11 @@ void Worker::publish() {
   totals_.audit_differences = counters.audit_differences;
   totals_.refused_records = counters.refused_records;
   for (const auto& [topic, fault] : committer_.take_destination_errors()) {
-    ++totals_.destination_errors[graph_.topics()[static_cast<size_t>(topic)].topic][static_cast<size_t>(fault)];
+    for (size_t i = 0; i < topics.size(); ++i) {
+      if (version_->destination(i) != topic) continue;
+      ++totals_.destination_errors[topics[i].topic][static_cast<size_t>(fault)];
+      break;
+    }
   }
 }
 

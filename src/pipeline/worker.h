@@ -21,10 +21,10 @@
 #include "pipeline/commit.h"
 #include "pipeline/engine_end.h"
 #include "pipeline/executor.h"
-#include "pipeline/graph.h"
 #include "pipeline/options.h"
 #include "pipeline/snapshot.h"
 #include "pipeline/threshold.h"
+#include "pipeline/version.h"
 
 namespace millrace {
 
@@ -42,8 +42,8 @@ class Worker {
 
   // `wake` is notified when a queue has records or the mailbox has news. Everything passed by reference outlives the
   // worker; `threshold` is shared by all workers.
-  Worker(int index, const Graph& graph, const EngineOptions& options, std::unique_ptr<Broker> broker,
-         const Clock& clock, WakeUp& wake, DeadLetterThreshold& threshold);
+  Worker(int index, VersionShare version, std::unique_ptr<Broker> broker, const Clock& clock, WakeUp& wake,
+         DeadLetterThreshold& threshold);
   ~Worker();
 
   // One turn. Gives the milliseconds after which the next one is due if nothing wakes it before; 0: at once.
@@ -64,8 +64,12 @@ class Worker {
   [[nodiscard]] size_t load() const;  // partitions held or on their way
   void stop();
   void hasten();
+  // Another version, to be run from the next batch on; the open one is closed for it. A later one takes its place.
+  void give(VersionShare version);
 
   // What is published.
+  // The version that it runs: no batch of an earlier one comes after it.
+  [[nodiscard]] uint64_t version() const { return version_number_.load(); }
   [[nodiscard]] bool producer_ready() const { return producer_ready_.load(); }
   [[nodiscard]] WorkerView view() const;
   void add_totals(EngineTotals& to) const;
@@ -81,6 +85,10 @@ class Worker {
     std::vector<TopicPartition> revoked;
     bool lost = false;
   };
+
+  // worker_version.cc: changing over to another version
+  void take_version();
+  void change_version(VersionShare next);
 
   // worker.cc: the loop
   int64_t turn(bool woken);
@@ -118,14 +126,14 @@ class Worker {
   Partition* find(const TopicPartition& partition);
 
   const int index_;
-  const Graph& graph_;
-  const EngineOptions options_;
+  VersionShare version_;   // shared with the engine and the other workers
+  EngineOptions options_;  // of the version
   const Clock& clock_;
   WakeUp& wake_;
   DeadLetterThreshold& threshold_;
   std::unique_ptr<Broker> broker_;
   Committer committer_;
-  Executor executor_;
+  std::unique_ptr<Executor> executor_;  // of the version
   std::unique_ptr<Batch> batch_;
   std::vector<std::unique_ptr<Partition>> partitions_;
   // Assigned again while the open batch still holds what was read before: let in when that is dropped.
@@ -149,11 +157,15 @@ class Worker {
   std::atomic<bool> hasten_asked_{false};
   std::atomic<int64_t> loop_ms_{0};
   std::atomic<int64_t> progress_ms_{0};
+  std::atomic<uint64_t> version_number_{0};
+  std::atomic<bool> version_waits_{false};
 
   mutable Mutex mail_mutex_;
   std::deque<Mail> mail_ GUARDED_BY(mail_mutex_);
   // From the assignment until the release; twice while an assignment waits behind its predecessor's revocation.
   std::multiset<TopicPartition> held_ GUARDED_BY(mail_mutex_);
+
+  VersionShare next_version_ GUARDED_BY(mail_mutex_);
 
   mutable Mutex view_mutex_;
   WorkerView view_ GUARDED_BY(view_mutex_);

@@ -76,7 +76,10 @@ void write_nodes(JsonWriter& out, const Snapshot& engine) {
     const DestinationStatus& status = engine.destinations[i];
     const Tally& sent = i < counts.destinations.size() ? counts.destinations[i].sent : counts.dead_letters.sent;
     out.open('{').member("name", status.destination).member("topic", status.topic);
-    out.member("usable", status.usable).member("state", status.state).member("partitions", status.partitions);
+    out.member("gone", status.gone)
+        .member("usable", status.usable)
+        .member("state", status.state)
+        .member("partitions", status.partitions);
     out.member("records", sent.records).member("bytes", sent.bytes).close('}');
   }
   out.close(']');

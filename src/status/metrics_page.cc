@@ -98,9 +98,11 @@ void add_destinations(Exposition& out, const Snapshot& engine) {
   std::map<std::string, PolicyCounts> policies;  // a destination with {port} has several topics
   for (size_t i = 0; i < engine.destinations.size(); ++i) {
     const DestinationStatus& status = engine.destinations[i];
-    out.add(kProbes.destination_usable, {status.destination, status.topic}, status.usable ? 1 : 0);
-    out.add(kProbes.destination_partitions, {status.destination, status.topic}, status.partitions);
     add_errors(out, status, engine.totals);
+    if (!status.gone) {
+      out.add(kProbes.destination_usable, {status.destination, status.topic}, status.usable ? 1 : 0);
+      out.add(kProbes.destination_partitions, {status.destination, status.topic}, status.partitions);
+    }
     if (i < counts.destinations.size()) {
       const DestinationCounts& sent = counts.destinations[i];
       out.add(kProbes.destination_records, {status.destination, status.topic}, number(sent.sent.records));

@@ -4,7 +4,7 @@
 
 namespace millrace::test {
 
-Rig::Rig(std::unique_ptr<const Graph> graph, int workers) : graph_(std::move(graph)) {
+Rig::Rig(std::shared_ptr<const Graph> graph, int workers) : graph_(std::move(graph)) {
   CHECK(graph_ != nullptr);
   options.workers = workers;
   options.interval_ms = 100;
@@ -22,7 +22,7 @@ Rig::~Rig() = default;
 void Rig::start() {
   brokers_.clear();
   engine = std::make_unique<Engine>(
-      *graph_, options,
+      first_version(graph_, options),
       [this](int) {
         auto broker = std::make_unique<FakeBroker>(cluster);
         brokers_.push_back(broker.get());
@@ -51,6 +51,15 @@ FakeQueue& Rig::assign(const std::string& topic, int32_t partition, uint16_t sou
   all.push_back(std::move(assigned));
   engine->assigned(std::move(all));
   return result;
+}
+
+void Rig::adopt(std::shared_ptr<const Graph> graph, std::vector<uint16_t> destinations) {
+  Version version;
+  version.number = engine->version()->number + 1;
+  version.graph = std::move(graph);
+  version.options = options;
+  version.destinations = std::move(destinations);
+  engine->adopt(std::make_shared<const Version>(std::move(version)));
 }
 
 void Rig::revoke(const std::string& topic, int32_t partition) {

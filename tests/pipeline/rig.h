@@ -16,13 +16,15 @@ namespace millrace::test {
 
 class Rig {
  public:
-  explicit Rig(std::unique_ptr<const Graph> graph, int workers = 1);
+  explicit Rig(std::shared_ptr<const Graph> graph, int workers = 1);  // shared with the engine
   ~Rig();
 
   // Makes the engine; `options` and `cluster` may be changed before.
   void start();
   // Assigns partitions to it; the committed offset is what the cluster has, or 0, which is then committed.
   FakeQueue& assign(const std::string& topic, int32_t partition, uint16_t source = 0);
+  // Has the engine go on with another graph; of its topics, `destinations` says where they stand at the broker.
+  void adopt(std::shared_ptr<const Graph> graph, std::vector<uint16_t> destinations = {});
   void revoke(const std::string& topic, int32_t partition);
   void raise(const std::string& topic, int32_t partition);  // the ownership's epoch
   void lose(const std::string& topic, int32_t partition);
@@ -46,7 +48,7 @@ class Rig {
   std::unique_ptr<Engine> engine;
 
  private:
-  std::unique_ptr<const Graph> graph_;
+  std::shared_ptr<const Graph> graph_;  // shared with the engine's version
   std::vector<FakeBroker*> brokers_;
   std::map<TopicPartition, std::shared_ptr<Ownership>> ownership_;  // shared with the workers
 };

@@ -268,11 +268,10 @@ TEST_CASE("real threads start, work and stop") {
   DestinationLimits limits;
   limits.partitions = 1;
   cluster.destinations = {limits, limits};
-  const auto graph = identity_graph();
   EngineOptions options;
   options.interval_ms = 20;
   Engine engine(
-      *graph, options, [&](int) { return std::make_unique<FakeBroker>(cluster); }, clock);
+      first_version(identity_graph(), options), [&](int) { return std::make_unique<FakeBroker>(cluster); }, clock);
   std::vector<AssignedPartition> assigned(1);
   auto queue = std::make_unique<FakeQueue>("in", 0);
   fill(*queue, 100);

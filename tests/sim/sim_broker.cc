@@ -13,7 +13,7 @@ constexpr int64_t kRetryMs = 100;
 
 }  // namespace
 
-SimBroker::SimBroker(SimCluster& cluster, std::string transactional_id, const GroupStamp& stamp, size_t)
+SimBroker::SimBroker(SimCluster& cluster, std::string transactional_id, const GroupStamp& stamp)
     : cluster_(cluster), transactional_id_(std::move(transactional_id)), stamp_(stamp) {
   limits_.partitions = 3;
 }

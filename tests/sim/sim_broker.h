@@ -17,7 +17,7 @@ namespace millrace::sim {
 class SimBroker final : public Broker {
  public:
   // `stamp` is what the instance's group client knows; outlives the broker.
-  SimBroker(SimCluster& cluster, std::string transactional_id, const GroupStamp& stamp, size_t destinations);
+  SimBroker(SimCluster& cluster, std::string transactional_id, const GroupStamp& stamp);
 
   BrokerResult<void> start(int64_t deadline_ms) override;
   BrokerResult<void> begin() override;

@@ -28,6 +28,7 @@ struct SimOptions {
   bool agreement = true;               // of the product: a second answer before offsets are believed
   bool coordinator_moves = true;       // the group's coordinator answers with old offsets when it has just moved
   int ring = 16;                       // transactional ids a worker
+  bool reloads = true;                 // instances change to another version of the configuration now and then
   bool trace = false;
 };
 

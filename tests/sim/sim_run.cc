@@ -53,6 +53,7 @@ int main(int argc, char* argv[]) {
     sum.recoveries += report.recoveries;
     sum.kills += report.kills;
     sum.rebalances += report.rebalances;
+    sum.reloads += report.reloads;
     sum.ends += report.ends;
     sum.simulated_ms += report.simulated_ms;
     if (report.failure.empty()) continue;
@@ -60,10 +61,11 @@ int main(int argc, char* argv[]) {
     return 1;
   }
   std::printf(
-      "%llu seeds exactly once: %llu records, %llu recoveries, %llu kills, %llu rebalances, %llu ends, %lld s\n",
+      "%llu seeds exactly once: %llu records, %llu recoveries, %llu kills, %llu rebalances, %llu reloads, %llu ends, "
+      "%lld s\n",
       static_cast<unsigned long long>(count), static_cast<unsigned long long>(sum.records),
       static_cast<unsigned long long>(sum.recoveries), static_cast<unsigned long long>(sum.kills),
-      static_cast<unsigned long long>(sum.rebalances), static_cast<unsigned long long>(sum.ends),
-      static_cast<long long>(sum.simulated_ms / 1000));
+      static_cast<unsigned long long>(sum.rebalances), static_cast<unsigned long long>(sum.reloads),
+      static_cast<unsigned long long>(sum.ends), static_cast<long long>(sum.simulated_ms / 1000));
   return 0;
 }

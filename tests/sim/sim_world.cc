@@ -1,6 +1,7 @@
 #include "sim/sim_world.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -13,6 +14,7 @@ namespace {
 
 constexpr int64_t kTroubleMs = 20'000;
 constexpr int64_t kCalmMs = 200'000;
+constexpr uint16_t kDead = 2;  // the dead letters' topic, of both versions
 
 // Every fifth record is rejected by the stage.
 bool rejected(int64_t offset) {
@@ -23,13 +25,7 @@ bool rejected(int64_t offset) {
 
 SimWorld::SimWorld(uint64_t seed, const SimOptions& options)
     : options_(options), cluster_(seed, options, clock_), instances_(kInstances) {
-  test::SpecBuilder builder("sim");
-  builder.source("in", {"in"})
-      .stage("check", "in", "reject_if", "bad")
-      .destination("out", "check", "out")
-      .dead_letters("dead");
-  graph_ = builder.build();
-  CHECK_MSG(graph_ != nullptr, builder.errors);
+  make_versions();
   fault_rate_ = cluster_.dice() * 0.12;
   kill_rate_ = cluster_.dice() < 0.3 ? 0 : 0.001;
   make_source();
@@ -40,6 +36,32 @@ SimWorld::SimWorld(uint64_t seed, const SimOptions& options)
 }
 
 SimWorld::~SimWorld() = default;
+
+// Every good record goes to two topics, and which ones tells by which version: so a batch that was processed by both
+// shows.
+void SimWorld::make_versions() {
+  const std::vector<std::vector<uint16_t>> places = {{0, 1, kDead}, {3, 4, kDead}};
+  for (size_t i = 0; i < places.size(); ++i) {
+    const std::string number = std::to_string(i);
+    test::SpecBuilder builder("sim");
+    builder.source("in", {"in"})
+        .stage("check" + number, "in", "reject_if", "bad")
+        .destination("out" + number, "check" + number, "out" + number)
+        .destination("copy" + number, "check" + number, "copy" + number)
+        .dead_letters("dead");
+    Version version;
+    version.graph = builder.build();
+    CHECK_MSG(version.graph != nullptr, builder.errors);
+    version.destinations = places[i];
+    version.options.workers = kWorkers;
+    version.options.interval_ms = 100;
+    version.options.max_records = 30;
+    version.options.offsets_only_ms = 500;
+    version.options.audit = options_.audit;
+    if (!options_.agreement) version.options.offsets_agree_ms = 0;
+    versions_.push_back(version);
+  }
+}
 
 void SimWorld::make_source() {
   for (int32_t partition = 0; partition < kPartitions; ++partition) {
@@ -67,26 +89,29 @@ void SimWorld::start(Instance& instance) {
   instance.out = false;
   instance.next_stamp.reset();
   instance.frozen_until_ms = 0;
-  EngineOptions options;
-  options.workers = kWorkers;
-  options.interval_ms = 100;
-  options.max_records = 30;
-  options.offsets_only_ms = 500;
-  options.audit = options_.audit;
-  if (!options_.agreement) options.offsets_agree_ms = 0;
   instance.engine = std::make_unique<Engine>(
-      *graph_, options,
+      std::make_shared<const Version>(versions_[instance.graph]),
       [this, &instance](int worker) {
-        return std::make_unique<SimBroker>(cluster_, fmt::format("i{}-w{}", instance.id, worker), instance.stamp,
-                                           graph_->topics().size());
+        return std::make_unique<SimBroker>(cluster_, fmt::format("i{}-w{}", instance.id, worker), instance.stamp);
       },
       clock_);
   say(fmt::format("instance {} starts as {}", instance.id, instance.member));
 }
 
+// The other graph, as a changed file would bring it.
+void SimWorld::reload(Instance& instance) {
+  instance.graph = 1 - instance.graph;
+  Version version = versions_[instance.graph];
+  version.number = instance.engine->version()->number + 1;
+  instance.engine->adopt(std::make_shared<const Version>(version));
+  ++report_.reloads;
+  say(fmt::format("instance {} reloads: version {}, graph {}", instance.id, version.number, instance.graph));
+}
+
 void SimWorld::note_engine(const Instance& instance) {
   const EngineTotals totals = instance.engine->snapshot().totals;
   for (const uint64_t count : totals.recoveries) report_.recoveries += count;
+  if (!totals.counts.sheet().closes() && failure_.empty()) failure_ = "the sum of all balance sheets does not close";
   if (totals.sheets_open > 0 && failure_.empty()) failure_ = "a balance sheet did not close";
 }
 
@@ -128,6 +153,8 @@ void SimWorld::make_trouble() {
     say(fmt::format("instance {} stands still until {}", instance.id, instance.frozen_until_ms));
   } else if (dice < 0.016) {
     rebalance_wanted_ = true;
+  } else if (dice < 0.03 && options_.reloads) {
+    reload(instance);
   }
 }
 
@@ -213,14 +240,15 @@ SimReport SimWorld::run() {
 
 // Every record once, in the right topic, in the order of its source partition.
 std::string SimWorld::check() {
-  std::map<std::string, int> seen;
+  std::map<std::string, std::multiset<uint16_t>> seen;
   for (const OutputPartition& partition : cluster_.partitions()) {
     std::map<std::string, int64_t> last;
     for (const SimRecord& record : cluster_.visible(partition)) {
-      ++seen[record.value];
+      seen[record.value].insert(partition.first);
       const std::string from = record.value.substr(0, record.value.find(':'));
       const int64_t offset = std::stoll(record.value.substr(from.size() + 1));
-      if (rejected(offset) != (partition.first == 1)) return fmt::format("`{}` is in the wrong topic", record.value);
+      if (rejected(offset) != (partition.first == kDead))
+        return fmt::format("`{}` is in the wrong topic", record.value);
       if (rejected(offset) != (record.reason == "rule_broken")) return "a dead letter has the wrong reason";
       const auto [before, fresh] = last.emplace(from, offset);
       if (!fresh && before->second > offset) {
@@ -229,17 +257,22 @@ std::string SimWorld::check() {
       before->second = offset;
     }
   }
-  size_t lost = 0;
-  size_t doubled = 0;
+  const std::vector<std::multiset<uint16_t>> good = {{0, 1}, {3, 4}};
+  size_t wrong = 0;
   std::string example;
   for (const SourceLog& log : source_) {
     for (const std::string& value : log) {
-      if (value.empty() || seen[value] == 1) continue;
-      ++(seen[value] == 0 ? lost : doubled);
-      if (example.empty()) example = value;
+      const auto& places = seen[value];
+      const bool bad = value.ends_with(" bad");
+      if (value.empty() || (bad ? places == std::multiset<uint16_t>{kDead} : places == good[0] || places == good[1])) {
+        continue;
+      }
+      ++wrong;
+      if (example.empty()) example = fmt::format("`{}` in topics [{}]", value, fmt::join(places, ", "));
     }
   }
-  if (lost + doubled > 0) return fmt::format("{} lost, {} doubled, first `{}`", lost, doubled, example);
+  seen.erase("");
+  if (wrong > 0) return fmt::format("{} records lost, doubled or of two versions, first {}", wrong, example);
   if (seen.size() != report_.records) return "records that nobody sent";
   return "";
 }

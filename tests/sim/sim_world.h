@@ -27,6 +27,7 @@ struct SimReport {
   uint64_t recoveries = 0;
   uint64_t kills = 0;
   uint64_t rebalances = 0;
+  uint64_t reloads = 0;
   uint64_t ends = 0;  // instances that ended by themselves (fenced by an echo) and were started again
   int64_t simulated_ms = 0;
 };
@@ -48,6 +49,7 @@ class SimWorld {
     std::string member;  // new at each start
     GroupStamp stamp;    // what its group client knows
     std::unique_ptr<Engine> engine;
+    size_t graph = 0;                                         // which of the two its file holds
     std::map<int32_t, std::shared_ptr<Ownership>> ownership;  // shared with its workers
     int64_t starts_ms = 0;                                    // when it comes back; used while there is no engine
     int64_t frozen_from_ms = 0;                               // it stands still since then...
@@ -62,7 +64,9 @@ class SimWorld {
 
   // sim_world.cc
   void make_source();
+  void make_versions();
   void start(Instance& instance);
+  void reload(Instance& instance);
   void kill(Instance& instance, const char* why);
   void turn_instances();
   void make_trouble();
@@ -88,7 +92,7 @@ class SimWorld {
   ManualClock clock_;
   SimOptions options_;
   mutable SimCluster cluster_;
-  std::unique_ptr<const Graph> graph_;
+  std::vector<Version> versions_;  // two that write every good record to two topics of their own
   std::vector<SourceLog> source_;
   std::vector<size_t> written_;
   std::vector<Instance> instances_;

@@ -135,6 +135,7 @@ BrokerResult<void> FakeBroker::rebuild(bool isolate, int64_t) {
   if (result) {
     open = false;
     isolating = isolate;
+    wants_rebuild = false;
     must_refuse_ = false;
     views_.clear();
   }

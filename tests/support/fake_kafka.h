@@ -69,6 +69,8 @@ class FakeBroker final : public Broker {
     return cluster_.destinations[index];
   }
   void refresh_destinations() override { ++cluster_.refreshes; }
+  void prepare(int64_t) override { ++prepared; }
+  [[nodiscard]] bool outdated() const override { return wants_rebuild; }
 
   std::map<Call, int> calls;
   bool open = false;  // a transaction is
@@ -76,6 +78,8 @@ class FakeBroker final : public Broker {
   bool pending_destroy = false;        // what discarded_pending() says
   std::deque<Progress> stale_answers;  // what the next calls of committed() answer
   size_t freed_later = 0;              // messages that went to the reaper
+  bool wants_rebuild = false;          // what outdated() says, until a rebuild
+  int prepared = 0;
 
  private:
   BrokerResult<void> failing(Call call, bool& applied);

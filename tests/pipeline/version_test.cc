@@ -1,0 +1,227 @@
+// Changing the configuration of a running engine: between two batches, each batch by one version, and the numbers go
+// on.
+#include "pipeline/rig.h"
+#include "support/catch.h"
+
+using namespace millrace;
+using namespace millrace::test;
+
+namespace {
+
+// "in" through keep_if `word` to `topic`; dead letters in "dead".
+std::shared_ptr<const Graph> filtered(const std::string& stage, const std::string& word, const std::string& topic,
+                                      const std::string& hash) {
+  SpecBuilder builder;
+  builder.source("in", {"in"}).stage(stage, "in", "keep_if", word).destination("to", stage, topic).dead_letters("dead");
+  builder.spec().config_hash = hash;
+  auto graph = builder.build();
+  INFO(builder.errors);
+  REQUIRE(graph != nullptr);
+  return graph;
+}
+
+// An engine on `filtered("first", "a", "one")` with a third topic at the broker for what comes later.
+struct Changing {
+  Changing() : rig(filtered("first", "a", "one", "aaaa")) {
+    rig.cluster.destinations.push_back(rig.cluster.destinations[0]);
+    queue = &rig.assign("in", 0);
+    rig.run_ms(5);  // its producer is up
+  }
+  void add(const std::vector<std::string>& values) {
+    for (const auto& value : values) queue->add(value);
+  }
+  Rig rig;
+  FakeQueue* queue = nullptr;
+  const std::vector<uint16_t> places = {2, 1};  // "two" at the third place, the dead letters where they were
+};
+
+using Values = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("a graph changes between two batches, and the row says which version a batch was of") {
+  Changing it;
+  it.add({"a1", "b1"});
+  it.rig.run_ms(150);
+  it.rig.adopt(filtered("second", "b", "two", "bbbb"), it.places);
+  it.add({"a2", "b2"});
+  it.rig.run_ms(150);
+  CHECK(it.rig.cluster.values(0) == Values{"a1"});
+  CHECK(it.rig.cluster.values(2) == Values{"b2"});
+  const auto rows = it.rig.engine->snapshot().history;
+  REQUIRE(rows.size() == 2);
+  CHECK(rows[1].version == 1);
+  CHECK(rows[1].config_hash == "aaaa");
+  CHECK(rows[0].version == 2);
+  CHECK(rows[0].config_hash == "bbbb");
+  CHECK(it.rig.broker().prepared == 1);
+  CHECK(it.rig.engine->behind().empty());
+}
+
+TEST_CASE("the open batch is closed for a version that waits, not at its tick") {
+  Changing it;
+  it.add({"a1"});
+  it.rig.turn();
+  REQUIRE(it.rig.cluster.values(0).empty());
+  it.rig.adopt(filtered("second", "b", "two", "bbbb"), it.places);
+  CHECK(it.rig.engine->behind().size() == 1);
+  it.add({"b2"});
+  for (int i = 0; i < 4; ++i) it.rig.turn();  // without the clock
+  CHECK(it.rig.cluster.values(0) == Values{"a1"});
+  CHECK(it.rig.engine->behind().empty());
+}
+
+TEST_CASE("of several versions in a row the last one runs") {
+  Changing it;
+  it.add({"a1"});
+  it.rig.turn();
+  it.rig.adopt(filtered("second", "x", "two", "bbbb"), it.places);
+  it.rig.adopt(filtered("third", "y", "two", "cccc"), it.places);
+  it.rig.adopt(filtered("fourth", "b", "two", "dddd"), it.places);
+  it.rig.run_ms(20);
+  it.add({"a2", "b2"});
+  it.rig.run_ms(150);
+  CHECK(it.rig.cluster.values(2) == Values{"b2"});
+  CHECK(it.rig.status().version == 4);
+  CHECK(it.rig.broker().prepared == 1);
+}
+
+TEST_CASE("numbers outlive the graph: what is gone keeps its last ones, and the sheet closes") {
+  Changing it;
+  it.add({"a1", "b1", "c1"});
+  it.rig.run_ms(150);
+  it.rig.adopt(filtered("second", "b", "two", "bbbb"), it.places);
+  it.add({"a2", "b2"});
+  it.rig.run_ms(150);
+  it.rig.adopt(filtered("first", "c", "one", "cccc"));
+  it.add({"a3", "b3", "c3"});
+  it.rig.run_ms(150);
+  const Snapshot snapshot = it.rig.engine->snapshot();
+  const Counts& counts = snapshot.totals.counts;
+  REQUIRE(snapshot.stages.size() == 2);
+  CHECK(snapshot.stages[0].name == "first");
+  CHECK_FALSE(snapshot.stages[0].gone);
+  CHECK(counts.stages[0].in.records == 6);
+  CHECK(snapshot.stages[1].name == "second");
+  CHECK(snapshot.stages[1].gone);
+  CHECK(counts.stages[1].in.records == 2);
+  CHECK(counts.stages[1].ports[0].records == 1);
+  REQUIRE(snapshot.destinations.size() == 3);
+  CHECK(snapshot.destinations[0].topic == "one");
+  CHECK(snapshot.destinations[0].usable);
+  CHECK(snapshot.destinations[1].topic == "two");
+  CHECK(snapshot.destinations[1].gone);
+  CHECK(snapshot.destinations[2].destination == "dead_letters");
+  CHECK(counts.destinations[0].sent.records == 2);
+  CHECK(counts.destinations[1].sent.records == 1);
+  CHECK(counts.sheet().read == 8);
+  CHECK(counts.sheet().closes());
+  CHECK(snapshot.totals.sheets_open == 0);
+  CHECK(snapshot.ready);
+}
+
+TEST_CASE("a batch that a destination holds goes on, all of it, with the version that mends it") {
+  Changing it;
+  it.add({"a1", "b1"});
+  it.rig.turn();  // begun when all was well
+  it.rig.broker().plan(Call::commit, Fault::destination, false, 1, 0);
+  it.rig.cluster.destinations[0].reachable = false;
+  it.rig.cluster.destinations[0].state = "topic one: no right to write";
+  it.rig.run_ms(2000);
+  REQUIRE(it.rig.status().state == WorkerState::blocked);
+  REQUIRE(it.rig.cluster.written.empty());
+  SECTION("exactly once") {
+    it.rig.adopt(filtered("second", "b", "two", "bbbb"), it.places);
+    it.rig.run_ms(200);
+    CHECK(it.rig.cluster.values(0).empty());
+    CHECK(it.rig.cluster.values(2) == Values{"b1"});
+    CHECK(it.rig.committed("in", 0) == 2);
+    const auto rows = it.rig.engine->snapshot().history;
+    REQUIRE(rows.size() == 1);
+    CHECK(rows[0].config_hash == "bbbb");
+    CHECK(rows[0].recoveries == 1);
+  }
+  SECTION("without a new version it waits") {
+    it.rig.run_ms(5000);
+    CHECK(it.rig.cluster.written.empty());
+  }
+}
+
+TEST_CASE("at least once, a held batch keeps its version: parts of it may be there already") {
+  Changing it;
+  it.rig.options.delivery = Delivery::at_least_once;
+  it.rig.start();
+  it.queue = &it.rig.assign("in", 1);
+  it.rig.run_ms(5);
+  it.add({"a1", "b1"});
+  it.rig.turn();
+  it.rig.broker().plan(Call::commit, Fault::destination, false, 1, 0);
+  it.rig.cluster.destinations[0].reachable = false;
+  it.rig.run_ms(2000);
+  it.rig.adopt(filtered("second", "b", "two", "bbbb"), it.places);
+  it.rig.run_ms(2000);
+  CHECK(it.rig.engine->behind().size() == 1);
+  it.rig.cluster.destinations[0].reachable = true;
+  it.rig.run_ms(20'000);
+  CHECK(it.rig.cluster.values(0) == Values{"a1"});
+  CHECK(it.rig.cluster.values(2).empty());
+  CHECK(it.rig.engine->behind().empty());
+}
+
+TEST_CASE("a producer that does not fit the new version is made anew before the next batch") {
+  Changing it;
+  it.add({"a1"});
+  it.rig.run_ms(150);
+  it.rig.broker().wants_rebuild = true;
+  it.rig.adopt(filtered("second", "b", "two", "bbbb"), it.places);
+  it.rig.run_ms(50);
+  CHECK(it.rig.broker().calls[Call::rebuild] == 0);
+  it.add({"b2"});
+  it.rig.run_ms(150);
+  CHECK(it.rig.broker().calls[Call::rebuild] == 1);
+  CHECK(it.rig.cluster.values(2) == Values{"b2"});
+}
+
+TEST_CASE("the numbers of a version are taken with it") {
+  Changing it;
+  it.rig.options.max_records = 2;
+  it.rig.adopt(filtered("first", "a", "one", "bbbb"));
+  it.rig.turn();
+  it.add({"a1", "a2", "a3", "a4", "a5"});
+  it.rig.run_ms(150);
+  CHECK(it.rig.results(BatchResult::committed) == 3);
+}
+
+TEST_CASE("of many graphs only so many keep numbers of their own") {
+  NodeNames names = {{"in"}, {{"s0", "filter", {""}, false}}, {{"d", "t0", false}}};
+  Counts counts = shape_of(names);
+  for (size_t i = 1; i <= kGoneMax + 50; ++i) {
+    counts.sources[0].read.records += 2;
+    counts.sources[0].out += 2;
+    counts.stages[0].in.records += 2;
+    counts.stages[0].filtered += 1;
+    counts.stages[0].out += 1;
+    counts.destinations[0].in += 1;
+    counts.destinations[0].sent.records += 1;
+    REQUIRE(counts.imbalance().empty());
+    const std::string number = std::to_string(i);
+    reshape(names, counts, {{"in"}, {{"s" + number, "filter", {""}, false}}, {{"d", "t" + number, false}}});
+  }
+  CHECK(names.stages.size() == kGoneMax + 1);
+  CHECK(names.stages.back().name == kEarlier);
+  CHECK(names.destinations.back().destination == kEarlier);
+  CHECK(counts.imbalance().empty());
+  CHECK(counts.sheet().read == 2 * (kGoneMax + 50));
+}
+
+TEST_CASE("ports of a stage count by name") {
+  NodeNames names = {{}, {{"s", "classify", {"a", "b"}, false}}, {}};
+  Counts counts = shape_of(names);
+  counts.stages[0].ports[0].records = 1;
+  counts.stages[0].ports[1].records = 2;
+  reshape(names, counts, {{}, {{"s", "classify", {"b", "c"}, false}}, {}});
+  CHECK(names.stages[0].ports == Values{"b", "c", "a"});
+  CHECK(counts.stages[0].ports[0].records == 2);
+  CHECK(counts.stages[0].ports[1].records == 0);
+  CHECK(counts.stages[0].ports[2].records == 1);
+}
