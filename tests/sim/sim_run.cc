@@ -1,6 +1,7 @@
 // sim_run SEED: one run of the simulation with a trace. sim_run FROM COUNT: many, quietly; names the first that fails.
 // Planted bugs, to see them found: --no-rule --no-stable --no-generation --no-audit --no-agreement
-// --old-coordinator --ring N; --no-moves leaves the coordinator where it is
+// --old-coordinator --ring N; --no-moves leaves the coordinator where it is, --no-reloads
+// the configuration as it is
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -28,6 +29,8 @@ int main(int argc, char* argv[]) {
       options.agreement = false;
     } else if (word == "--no-moves") {
       options.coordinator_moves = false;
+    } else if (word == "--no-reloads") {
+      options.reloads = false;
     } else if (word == "--old-coordinator") {
       options.old_group_coordinator = true;
     } else if (word == "--ring" && i + 1 < argc) {
