@@ -11,6 +11,7 @@
 #include "config/knobs.h"
 #include "process.h"
 #include "support/catch.h"
+#include "support/source_folder.h"
 
 using namespace millrace;
 
@@ -105,7 +106,7 @@ constexpr const char* kShortStop = "stop: {timeout: 1s}\n";
 }  // namespace
 
 TEST_CASE("check says that a file is well, or everything that is wrong with it", "[program]") {
-  Answer answer = run_program({"check", std::string(MILLRACE_SOURCE_DIR) + "/config/minimal.yaml"});
+  Answer answer = run_program({"check", source_folder() + "/config/minimal.yaml"});
   CHECK(answer.code == 0);
   CHECK(holds(answer.output, "minimal.yaml: ok: 1 source, 0 stages, 1 destination\n"));
 
@@ -154,7 +155,7 @@ TEST_CASE("a table that is not there is named with its place", "[program]") {
 }
 
 TEST_CASE("graph draws, for people and for mermaid", "[program]") {
-  const std::string file = std::string(MILLRACE_SOURCE_DIR) + "/config/wikipedia.yaml";
+  const std::string file = source_folder() + "/config/wikipedia.yaml";
   Answer answer = run_program({"graph", file});
   CHECK(answer.code == 0);
   CHECK(holds(answer.output, "wikipedia.edits.huge"));

@@ -7,6 +7,7 @@
 
 #include "config/parse.h"
 #include "support/catch.h"
+#include "support/source_folder.h"
 
 namespace millrace::config {
 
@@ -23,7 +24,7 @@ std::string read_file(const fs::path& path) {
 
 std::vector<fs::path> yaml_files(const std::string& folder) {
   std::vector<fs::path> files;
-  for (const auto& entry : fs::directory_iterator(fs::path(MILLRACE_SOURCE_DIR) / folder)) {
+  for (const auto& entry : fs::directory_iterator(fs::path(source_folder()) / folder)) {
     if (entry.path().extension() == ".yaml") files.push_back(entry.path());
   }
   std::sort(files.begin(), files.end());
@@ -69,7 +70,7 @@ TEST_CASE("every good config has no problem") {
 }
 
 TEST_CASE("no expected text without its config") {
-  for (const auto& entry : fs::directory_iterator(fs::path(MILLRACE_SOURCE_DIR) / "tests/config/bad")) {
+  for (const auto& entry : fs::directory_iterator(fs::path(source_folder()) / "tests/config/bad")) {
     fs::path yaml = entry.path();
     INFO(yaml.string());
     CHECK(fs::exists(yaml.replace_extension(".yaml")));

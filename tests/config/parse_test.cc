@@ -9,6 +9,7 @@
 #include "config/names.h"
 #include "config/timestamp.h"
 #include "support/catch.h"
+#include "support/source_folder.h"
 
 namespace millrace::config {
 
@@ -45,7 +46,7 @@ std::string errors(const std::string& text, const ParseContext& with = context()
 }
 
 std::string read_file(const std::string& path) {
-  std::ifstream file(std::string(MILLRACE_SOURCE_DIR) + "/" + path);
+  std::ifstream file(source_folder() + "/" + path);
   std::ostringstream text;
   text << file.rdbuf();
   return text.str();
@@ -290,7 +291,7 @@ TEST_CASE("times are RFC 3339") {
 
 TEST_CASE("a config file is read whole, or said why not") {
   Diagnostics diagnostics;
-  CHECK(read_config_file(std::string(MILLRACE_SOURCE_DIR) + "/config/minimal.yaml", diagnostics).has_value());
+  CHECK(read_config_file(source_folder() + "/config/minimal.yaml", diagnostics).has_value());
   CHECK_FALSE(diagnostics.has_errors());
   CHECK_FALSE(read_config_file("/nonexistent.yaml", diagnostics).has_value());
   CHECK_FALSE(read_config_file("/tmp", diagnostics).has_value());

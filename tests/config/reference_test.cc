@@ -8,12 +8,13 @@
 #include "config/knobs.h"
 #include "config/parse.h"
 #include "support/catch.h"
+#include "support/source_folder.h"
 
 namespace millrace::config {
 
 namespace {
 
-const std::string kPage = std::string(MILLRACE_SOURCE_DIR) + "/runbooks/reference/configuration.md";
+const std::string kPage = source_folder() + "/runbooks/reference/configuration.md";
 
 std::string read_page() {
   std::ifstream file(kPage);

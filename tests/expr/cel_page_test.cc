@@ -6,6 +6,7 @@
 
 #include "expr/functions.h"
 #include "support/expr_rig.h"
+#include "support/source_folder.h"
 
 #include "support/catch.h"  // after base/check.h: both have a CHECK
 
@@ -35,7 +36,7 @@ struct Page {
 
 Page read_page() {
   Page page;
-  std::ifstream in(std::string(MILLRACE_SOURCE_DIR) + "/runbooks/reference/expressions.md");
+  std::ifstream in(source_folder() + "/runbooks/reference/expressions.md");
   std::string line;
   std::string block;
   while (std::getline(in, line)) {

@@ -8,6 +8,7 @@
 #include "expr/csv.h"
 #include "expr/decoder.h"
 #include "support/catch.h"
+#include "support/source_folder.h"
 
 namespace millrace::expr {
 
@@ -115,7 +116,7 @@ TEST_CASE("Files that are no tables") {
 }
 
 TEST_CASE("The tables of the sample data") {
-  const std::string root = MILLRACE_SOURCE_DIR;
+  const std::string root = source_folder();
   auto languages = load_table(root + "/tests/data/ref/wiki-languages.csv", "channel", {});
   REQUIRE(languages);
   CHECK((*languages)->rows() > 10);

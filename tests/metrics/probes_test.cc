@@ -10,6 +10,7 @@
 #include "metrics/probes.h"
 #include "support/catch.h"
 #include "support/golden.h"
+#include "support/source_folder.h"
 
 using namespace millrace;
 
@@ -95,7 +96,7 @@ TEST_CASE("names follow the rule", "[metrics]") {
 }
 
 TEST_CASE("alerts ask for metrics that exist", "[metrics]") {
-  std::ifstream file(MILLRACE_SOURCE_DIR "/runbooks/alerts/millrace.rules.yml");
+  std::ifstream file(source_folder() + "/runbooks/alerts/millrace.rules.yml");
   std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   std::set<std::string> known;
   for (const Probe& probe : all_probes()) {

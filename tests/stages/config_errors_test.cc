@@ -9,6 +9,7 @@
 #include "config/load.h"
 #include "stages/registry.h"
 #include "support/catch.h"
+#include "support/source_folder.h"
 
 namespace millrace {
 
@@ -45,7 +46,7 @@ std::string problems_of(const fs::path& path, const expr::TableSet& tables) {
 
 TEST_CASE("Every wrong stage gets its text") {
   const bool update = std::getenv("UPDATE_GOLDEN") != nullptr;
-  const fs::path root = MILLRACE_SOURCE_DIR;
+  const fs::path root = source_folder();
   expr::TableSet tables;
   auto languages = expr::load_table((root / "tests/data/ref/wiki-languages.csv").string(), "channel", {});
   REQUIRE(languages);

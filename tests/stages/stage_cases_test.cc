@@ -19,6 +19,7 @@
 #include "expr/decoder.h"
 #include "stages/registry.h"
 #include "support/catch.h"
+#include "support/source_folder.h"
 
 namespace millrace {
 
@@ -179,7 +180,7 @@ std::string read_file(const std::filesystem::path& path) {
 }  // namespace
 
 TEST_CASE("Stages by their tables") {
-  const std::filesystem::path root = MILLRACE_SOURCE_DIR;
+  const std::filesystem::path root = source_folder();
   expr::TableSet tables;
   auto languages = expr::load_table((root / "tests/data/ref/wiki-languages.csv").string(), "channel", {});
   REQUIRE(languages);

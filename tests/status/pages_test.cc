@@ -10,6 +10,7 @@
 #include "metrics/probes.h"
 #include "sample_view.h"
 #include "support/catch.h"
+#include "support/source_folder.h"
 
 using namespace millrace;
 
@@ -108,7 +109,7 @@ TEST_CASE("promtool finds nothing to say", "[status]") {
   close(fd);
   std::ofstream(file) << metrics_page(sample_view(facts));
   FILE* tool = popen(
-      ("PATH=" MILLRACE_SOURCE_DIR "/build/deps/bin:$PATH promtool check metrics 2>&1 <" + std::string(file)).c_str(),
+      ("PATH=" + source_folder() + "/build/deps/bin:$PATH promtool check metrics 2>&1 <" + std::string(file)).c_str(),
       "r");
   REQUIRE(tool != nullptr);
   std::string said;

@@ -7,12 +7,13 @@
 #include <string>
 
 #include "support/catch.h"
+#include "support/source_folder.h"
 
 namespace millrace {
 
 // `path` is relative to the source tree.
 inline void check_golden(const std::string& path, const std::string& made) {
-  const std::string file = std::string(MILLRACE_SOURCE_DIR) + "/" + path;
+  const std::string file = source_folder() + "/" + path;
   const char* update = std::getenv("UPDATE_GOLDEN");
   if (update != nullptr && std::string(update) == "1") {
     std::ofstream(file, std::ios::binary) << made;
