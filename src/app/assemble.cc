@@ -39,18 +39,6 @@ void load_tables(Pipeline& pipeline) {
   }
 }
 
-StartPosition start_position(const config::Start& start) {
-  switch (start.kind) {
-    case config::Start::Kind::earliest:
-      return {StartPosition::Kind::earliest, 0};
-    case config::Start::Kind::latest:
-      return {StartPosition::Kind::latest, 0};
-    case config::Start::Kind::timestamp:
-      return {StartPosition::Kind::timestamp, start.timestamp_ms};
-  }
-  return {};
-}
-
 // What librdkafka says to its settings is a problem of the file as well. This connects to nothing.
 Result<void> try_settings(const Pipeline& pipeline) {
   EdgeSettings settings = edge_settings(pipeline.spec, *pipeline.graph);
@@ -140,8 +128,7 @@ EdgeSettings edge_settings(const config::PipelineSpec& spec, const Graph& graph)
   settings.producer_queue_bytes =
       knobs.producer_queue_bytes > 0 ? knobs.producer_queue_bytes * knobs.workers : knobs.memory_limit_bytes / 5;
   for (const config::SourceSpec& source : spec.sources) {
-    settings.sources.push_back({source.name, source.topics, start_position(source.start),
-                                source.on_data_loss == config::OnDataLoss::skip ? OnDataLoss::skip : OnDataLoss::stop});
+    settings.sources.push_back({source.name, source.topics, source.start, source.on_data_loss});
   }
   for (const TopicNode& topic : graph.topics()) settings.destinations.push_back({topic.topic, topic.compression});
   settings.times.socket_ms = knobs.socket_timeout_ms;

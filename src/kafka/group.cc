@@ -150,11 +150,27 @@ std::vector<AssignedPartition> Group::open_queues(std::vector<ResolvedPartition>
   return opened;
 }
 
+// The eager protocol knows only whole assignments, so what we have goes into the new one, from where it is read. Its
+// worker goes on meanwhile: records that it took already and is given once more are left out by their queue.
+void Group::add_owned(rd_kafka_topic_partition_list_t* list) {
+  for (const auto& [name, ownership] : owned_) {
+    const PartitionTable::StatePointer state = shared_.partitions.find(name);
+    CHECK_MSG(state != nullptr, name.text());
+    // One that is out of range as well has its own turn.
+    if (state->failure != 0) continue;
+    QueueHandle queue(rd_kafka_queue_get_partition(consumer_.get(), name.topic.c_str(), name.partition));
+    CHECK_MSG(queue != nullptr, name.text());
+    rd_kafka_queue_forward(queue.get(), nullptr);
+    rd_kafka_topic_partition_list_add(list, name.topic.c_str(), name.partition)->offset = state->position;
+  }
+}
+
 void Group::assign(std::vector<ResolvedPartition> resolved) {
   doing_ = Doing::nothing;
   overrides_.clear();
   std::vector<AssignedPartition> opened = open_queues(resolved);
-  PartitionListHandle list(rd_kafka_topic_partition_list_new(static_cast<int>(opened.size())));
+  PartitionListHandle list(rd_kafka_topic_partition_list_new(static_cast<int>(opened.size() + owned_.size())));
+  if (!cooperative()) add_owned(list.get());
   for (const ResolvedPartition& partition : resolved) {
     if (!partition.refused.empty()) continue;
     rd_kafka_topic_partition_t* element =
@@ -229,8 +245,10 @@ void Group::step_releasing() {
   doing_ = Doing::nothing;
   const std::vector<TopicPartition> affected = std::exchange(affected_, {});
   forget(affected);
-  // The eager protocol knows only whole assignments: what is read no more stays in it, and stays silent.
-  if (after_ != After::read_no_more || cooperative()) unassign(affected);
+  // The eager protocol knows only whole assignments: what is read no more stays in it, and stays silent; what begins
+  // elsewhere is replaced by assign().
+  if (after_ == After::remake) return remake_consumer();
+  if (after_ == After::rebalance || cooperative()) unassign(affected);
   if (after_ == After::rebalance) set_state(GroupState::joining);
   if (after_ == After::reassign) begin_assign(affected, std::exchange(overrides_, {}), true);
 }
@@ -329,13 +347,7 @@ void Group::decide_loss(const LossAnswer& answer) {
     MutexLock lock(mutex_);
     view_.offsets_skipped += static_cast<uint64_t>(skipped);
   }
-  std::vector<TopicPartition> affected{partition};
-  if (!cooperative()) {
-    // The eager protocol knows only whole assignments.
-    affected.clear();
-    for (const auto& [name, ownership] : owned_) affected.push_back(name);
-  }
-  begin_release(std::move(affected), false, After::reassign);
+  begin_release({partition}, false, After::reassign);
   overrides_ = {{partition, to}};
 }
 

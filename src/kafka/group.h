@@ -65,9 +65,9 @@ class Group {
   };
   // What is under way: one thing at a time.
   enum class Doing : uint8_t { nothing, resolving, releasing, asking_loss };
-  // What follows when the owner has let the partitions go: a rebalance takes them, we read them no longer, or they
-  // begin anew elsewhere.
-  enum class After : uint8_t { rebalance, read_no_more, reassign };
+  // What follows when the owner has let the partitions go: a rebalance takes them, we read them no longer, they begin
+  // anew elsewhere, or the consumer is made anew.
+  enum class After : uint8_t { rebalance, read_no_more, reassign, remake };
 
   // group_setup.cc
   void thread_main();
@@ -91,6 +91,7 @@ class Group {
   void judge_refusal();
   void renew_password();
   void look_at_growth();
+  void remake_consumer();
   void set_state(GroupState state);
 
   // group.cc
@@ -106,6 +107,7 @@ class Group {
   void look_for_losses();
   void decide_loss(const LossAnswer& answer);
   void assign(std::vector<ResolvedPartition> resolved);
+  void add_owned(rd_kafka_topic_partition_list_t* list);
   std::vector<AssignedPartition> open_queues(std::vector<ResolvedPartition>& resolved);
   void unassign(const std::vector<TopicPartition>& partitions);
   void forget(const std::vector<TopicPartition>& partitions);
@@ -118,6 +120,9 @@ class Group {
   Clerk& clerk_;
   PartitionOwner* owner_ = nullptr;
   ClientHandle consumer_;
+  // Consumers that were replaced. Workers may still ask them and hold their records, so they end with the group; there
+  // are few, because each was outgrown by twice the partitions.
+  std::vector<ClientHandle> retired_;
   std::unique_ptr<Resolver> resolver_;
 
   // The group thread's own.
@@ -139,7 +144,7 @@ class Group {
   int64_t complained_ms_ = 0;
   int64_t renew_due_ms_ = 0;
   FetchLimits limits_;
-  bool outgrown_ = false;
+  int64_t outgrown_by_ = 0;  // partitions that were found to be too many for limits_; 0: they are not
   bool closing_ = false;
 
   std::atomic<uint64_t> failures_{0};  // partitions that can be read no further; counted by their queues

@@ -208,6 +208,10 @@ void Group::close() {
       shared_.consumer = nullptr;
       rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     }
+    for (ClientHandle& retired : retired_) {
+      rd_kafka_t* old = retired.release();
+      if (free_) rd_kafka_destroy_flags(old, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    }
   }
   set_state(GroupState::closed);
 }
@@ -311,17 +315,39 @@ void Group::forget_old_complaint() {
   }
 }
 
-// librdkafka's limits are for each partition, and fixed when the consumer is made.
+// librdkafka's limits are for each partition, and fixed when the consumer is made: when the sources have outgrown them,
+// another one takes its place.
 void Group::look_at_growth() {
   const int64_t partitions = clerk_.partitions_of_sources();
-  const bool outgrown = partitions * limits_.partition_bytes > shared_.settings.prefetch_bytes;
-  if (outgrown && !outgrown_) {
-    log_warn("memory",
-             "the sources have grown to {} partitions; what is fetched ahead may take more than its share of memory. A "
-             "restart divides it anew",
-             partitions);
+  if (partitions * limits_.partition_bytes <= shared_.settings.prefetch_bytes) {
+    outgrown_by_ = 0;
+    return;
   }
-  outgrown_ = outgrown;
+  if (outgrown_by_ == partitions || doing_ != Doing::nothing || !events_.empty()) return;
+  outgrown_by_ = partitions;
+  if (const Result<FetchLimits> limits = divide_prefetch(shared_.settings.prefetch_bytes, partitions); !limits) {
+    return log_error("memory", "{}; until then what is fetched ahead may take more than its share",
+                     limits.error().what);
+  }
+  log_info("memory", "the sources have grown to {} partitions: memory is divided anew, with another consumer",
+           partitions);
+  set_state(GroupState::rebalancing);
+  std::vector<TopicPartition> all;
+  for (const auto& [partition, ownership] : owned_) all.push_back(partition);
+  begin_release(std::move(all), false, After::remake);
+}
+
+// Leaves the group and joins it again with a consumer of other limits. The partitions are settled by now.
+void Group::remake_consumer() {
+  leave_group();
+  events_.clear();
+  assigned_.clear();
+  retired_.push_back(std::move(consumer_));
+  {
+    MutexLock lock(mutex_);
+    view_.stopped.clear();
+  }
+  if (make_consumer()) subscribe();
 }
 
 // A refusal that lasts from the start is a matter of the set-up, not a state that heals.

@@ -1,5 +1,6 @@
 #include "kafka/producer.h"
 
+#include <algorithm>
 #include <array>
 
 #include "base/check.h"
@@ -97,7 +98,8 @@ KafkaError Producer::send(const OutputRecord& record) {
   HeadersHandle headers = make_headers(record);
   rd_kafka_topic_t* topic = topics_[record.destination].get();
   void* value = const_cast<char*>(record.value.data);
-  const int64_t timestamp = record.timestamp_ms < 0 ? 0 : record.timestamp_ms;
+  // librdkafka takes 0 for "not set" and writes the time of now; a millisecond off is nearer.
+  const int64_t timestamp = record.timestamp_ms < 0 ? 0 : std::max<int64_t>(record.timestamp_ms, 1);
   rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
   if (headers) {
     code =

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "config/parse.h"
 #include "kafka/library_log.h"
 
 namespace millrace {
@@ -16,52 +17,21 @@ namespace {
 constexpr int64_t kKiB = 1024;
 constexpr int64_t kMiB = 1024 * kKiB;
 
-enum class Scope : uint8_t { all, consumer, producer };
+enum class Scope : uint8_t { consumer, producer, admin };
 
-struct AllowedProperty {
-  std::string_view name;  // a trailing dot allows everything below
-  Scope scope;
-};
+// The allowed properties that only one kind of client knows; librdkafka warns when the other is given them.
+constexpr std::array<std::string_view, 5> kOfConsumers = {"client.rack", "fetch.error.backoff.ms", "fetch.min.bytes",
+                                                          "fetch.wait.max.ms", "partition.assignment.strategy"};
+constexpr std::array<std::string_view, 1> kOfProducers = {"compression.level"};
 
-// What does not touch the guarantees or the division of memory. Everything else is the house's own.
-constexpr std::array kAllowed = {
-    AllowedProperty{"security.protocol", Scope::all},
-    AllowedProperty{"sasl.", Scope::all},
-    AllowedProperty{"ssl.", Scope::all},
-    AllowedProperty{"enable.ssl.certificate.verification", Scope::all},
-    AllowedProperty{"https.ca.location", Scope::all},
-    AllowedProperty{"enable.sasl.oauthbearer.unsecure.jwt", Scope::all},
-    AllowedProperty{"client.dns.lookup", Scope::all},
-    AllowedProperty{"client.rack", Scope::consumer},
-    AllowedProperty{"broker.address.family", Scope::all},
-    AllowedProperty{"broker.address.ttl", Scope::all},
-    AllowedProperty{"socket.keepalive.enable", Scope::all},
-    AllowedProperty{"socket.send.buffer.bytes", Scope::all},
-    AllowedProperty{"socket.receive.buffer.bytes", Scope::all},
-    AllowedProperty{"socket.max.fails", Scope::all},
-    AllowedProperty{"socket.connection.setup.timeout.ms", Scope::all},
-    AllowedProperty{"connections.max.idle.ms", Scope::all},
-    AllowedProperty{"reconnect.backoff.ms", Scope::all},
-    AllowedProperty{"reconnect.backoff.max.ms", Scope::all},
-    AllowedProperty{"retry.backoff.ms", Scope::all},
-    AllowedProperty{"retry.backoff.max.ms", Scope::all},
-    AllowedProperty{"metadata.max.age.ms", Scope::all},
-    AllowedProperty{"debug", Scope::all},
-    AllowedProperty{"partition.assignment.strategy", Scope::consumer},
-    AllowedProperty{"heartbeat.interval.ms", Scope::consumer},
-    AllowedProperty{"fetch.wait.max.ms", Scope::consumer},
-    AllowedProperty{"fetch.min.bytes", Scope::consumer},
-    AllowedProperty{"fetch.error.backoff.ms", Scope::consumer},
-    AllowedProperty{"linger.ms", Scope::producer},
-    AllowedProperty{"compression.level", Scope::producer},
-    AllowedProperty{"message.copy.max.bytes", Scope::producer},
-};
+template <typename List>
+bool contains(const List& list, std::string_view key) {
+  return std::find(list.begin(), list.end(), key) != list.end();
+}
 
-const AllowedProperty* find_allowed(std::string_view key) {
-  for (const AllowedProperty& allowed : kAllowed) {
-    if (allowed.name.back() == '.' ? key.starts_with(allowed.name) : key == allowed.name) return &allowed;
-  }
-  return nullptr;
+bool concerns(std::string_view key, Scope scope) {
+  if (contains(kOfConsumers, key)) return scope == Scope::consumer;
+  return scope == Scope::producer || !contains(kOfProducers, key);
 }
 
 // Collects the first refusal of a list of settings.
@@ -74,7 +44,7 @@ class ConfWriter {
     std::array<char, 512> text{};
     if (rd_kafka_conf_set(conf_.get(), key.c_str(), value.c_str(), text.data(), text.size()) != RD_KAFKA_CONF_OK) {
       // librdkafka's text may quote the value; a value may be a secret.
-      const bool own = find_allowed(key) == nullptr;
+      const bool own = !contains(config::allowed_kafka_properties(), key);
       problem_ = own ? fmt::format("librdkafka refuses {}={}: {}", key, value, text.data())
                      : fmt::format("kafka.properties.{}: librdkafka refuses the value", key);
     }
@@ -109,10 +79,9 @@ void set_common(ConfWriter& conf, const EdgeSettings& settings, Scope scope) {
   conf.set("enable.metrics.push", "false");
   rd_kafka_conf_set_log_cb(conf.get(), log_from_library);
   for (const auto& [key, value] : current_properties(settings)) {
-    const AllowedProperty* allowed = find_allowed(key);
-    if (allowed == nullptr) {
+    if (!contains(config::allowed_kafka_properties(), key)) {
       conf.refuse(fmt::format("kafka.properties.{} cannot be set here", key));
-    } else if (allowed->scope == Scope::all || allowed->scope == scope) {
+    } else if (concerns(key, scope)) {
       conf.set(key, value);
     }
   }
@@ -131,18 +100,6 @@ std::map<std::string, std::string> current_properties(const EdgeSettings& settin
   }
   for (auto& [key, value] : *again) properties[key] = std::move(value);
   return properties;
-}
-
-bool property_allowed(std::string_view key) {
-  return find_allowed(key) != nullptr;
-}
-
-std::vector<std::string> allowed_properties() {
-  std::vector<std::string> names;
-  for (const AllowedProperty& allowed : kAllowed) {
-    names.push_back(std::string(allowed.name) + (allowed.name.back() == '.' ? "*" : ""));
-  }
-  return names;
 }
 
 Result<FetchLimits> divide_prefetch(int64_t prefetch_bytes, int64_t partitions) {
@@ -229,7 +186,7 @@ Result<ConfHandle> producer_conf(const EdgeSettings& settings, const ProducerKin
 
 Result<ConfHandle> admin_conf(const EdgeSettings& settings) {
   ConfWriter conf;
-  set_common(conf, settings, Scope::all);
+  set_common(conf, settings, Scope::admin);
   return std::move(conf).take();
 }
 

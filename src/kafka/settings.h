@@ -12,19 +12,15 @@
 #include <vector>
 
 #include "base/error.h"
+#include "config/spec.h"
 #include "io/broker.h"
 #include "kafka/handles.h"
 
 namespace millrace {
 
+using config::OnDataLoss;
 // Where a source begins when the group has committed nothing for a partition.
-struct StartPosition {
-  enum class Kind : uint8_t { earliest, latest, timestamp };
-  Kind kind = Kind::latest;
-  int64_t timestamp_ms = 0;
-};
-
-enum class OnDataLoss : uint8_t { stop, skip };
+using StartPosition = config::Start;
 
 struct SourceSettings {
   std::string name;
@@ -59,7 +55,7 @@ struct EdgeSettings {
   std::string group;                    // the pipeline, by default
   std::string transactional_id_prefix;  // the pipeline, by default
   bool static_membership = false;
-  // librdkafka's own keys, from the allow-list (property_allowed), secrets resolved.
+  // librdkafka's own keys, from the allow-list (config/parse.h), secrets resolved.
   std::map<std::string, std::string> properties;
   // Gives those of the properties again that come from files, as they are now. Empty: none does. Called whenever a
   // client is made, on that thread.
@@ -118,9 +114,5 @@ Result<ConfHandle> consumer_conf(const EdgeSettings& settings, const FetchLimits
 Result<ConfHandle> producer_conf(const EdgeSettings& settings, const ProducerKind& kind);
 // For asking only: metadata, settings of topics, offsets.
 Result<ConfHandle> admin_conf(const EdgeSettings& settings);
-
-// May a user set this key under `kafka.properties`?
-bool property_allowed(std::string_view key);
-std::vector<std::string> allowed_properties();
 
 }  // namespace millrace

@@ -138,8 +138,7 @@ ODD_HEADERS = [
 ]
 ODD_KEYS = [None, b"", b"k", bytes(range(256)), "schl\u00fcssel".encode(), b"0" * 2000]
 ODD_VALUES = [None, b"", b"plain", b'{"a":1}', bytes(range(256)) * 4, b"\xef\xbb\xbf{}", b"\x00"]
-# Not 0: librdkafka takes it for "now".
-ODD_TIMES = [1, 1000, 1_700_000_000_123, 4_102_444_800_000, -1]
+ODD_TIMES = [0, 1, 1000, 1_700_000_000_123, 4_102_444_800_000, -1]
 
 
 @case(seconds=60)

@@ -14,8 +14,8 @@ def numbered(topic, first, last, partition=-1, **more):
     ]
 
 
-def copy_graph(place, topics, partitions=2, start="earliest", **source):
-    graph = place.graph(place.topic("dead"))
+def copy_graph(place, topics, partitions=2, start="earliest", top=None, **source):
+    graph = place.graph(place.topic("dead"), **(top or {}))
     graph.source("all", topics, start=start, **source)
     graph.destination("copy", "all", place.topic("copy"), partitions)
     return graph
@@ -79,10 +79,31 @@ def partitions_added(place):
     assert verdict.counts["outputs"] == 3000
 
 
-def cut_graph(place, policy):
+@case(seconds=120)
+def partitions_outgrow_memory(place):
+    """Partitions added until their share of memory is too small: the consumer is made anew, and records stay exact"""
+    topic, *_ = place.create(**{"in": 2, "copy": 3, "dead": 1})
+    graph = copy_graph(place, [topic], 3)
+    place.produce(numbered(topic, 0, 1000))
+    daemon = place.daemon(graph, memory={"limit": "32MiB"})
+    place.drained(graph, 30, daemon)
+    assert "consumer for 2 partitions: 1MiB" in daemon.log_text(), daemon.tail()
+    load = place.load(topic, 500)
+    place.kafka("addPartitions", topic=topic, count=40)
+    place.produce(numbered(topic, 1000, 3000))
+    daemon.wait(lambda: "consumer for 40 partitions" in daemon.log_text(), 60, "another consumer")
+    place.unload(load, topic, 5000)
+    place.drained(graph, 60, daemon)
+    daemon.wait_ready(10)
+    assert daemon.count("partitions_assigned") == 40
+    daemon.stop()
+    place.judge(graph, least=5000)
+
+
+def cut_graph(place, policy, **top):
     """A stopped pipeline whose partition 0 has lost the records that it would read next."""
     topic, *_ = place.create(**{"in": 2, "copy": 2, "dead": 1})
-    graph = copy_graph(place, [topic], on_data_loss=policy)
+    graph = copy_graph(place, [topic], on_data_loss=policy, **top)
     place.produce(numbered(topic, 0, 100, 0) + numbered(topic, 100, 200, 1))
     daemon = place.daemon(graph)
     place.drained(graph, 30, daemon)
@@ -124,6 +145,21 @@ def out_of_range_skip(place):
     daemon.wait_ready(10)
     daemon.stop()
     assert ids_of(place) == [*range(200), *range(250, 400)]
+
+
+@case(seconds=90)
+def out_of_range_skip_eager(place):
+    """With the range assignor too a partition that skips disturbs no other one, while these are being read"""
+    topic, graph = cut_graph(place, "skip", top={"kafka": {"properties": {"partition.assignment.strategy": "range"}}})
+    place.produce(numbered(topic, 1000, 11000, 1))
+    daemon = place.daemon(graph, rate={"max_per_partition": "5000/s"})
+    place.drained(graph, 30, daemon)
+    daemon.wait(lambda: daemon.count("source_lost_records_total") == 50, 5, "count of lost records")
+    assert daemon.count("abandoned_records_total") == 0
+    assert daemon.count("rebalances_total") == 1
+    daemon.wait_ready(10)
+    daemon.stop()
+    assert ids_of(place) == [*range(200), *range(250, 400), *range(1000, 11000)]
 
 
 @case(seconds=90)

@@ -282,7 +282,9 @@ class Graph:
                 number = ask(partition[1], item) % partitions
             else:
                 number = partition_of(made, partitions)
-            return Out(topic.replace("{port}", port), number, made, item.bytes(), tuple(item.headers), item.timestamp)
+            # The timestamp 0 cannot be written: the daemon's client library takes it for "now".
+            when = item.timestamp or 1
+            return Out(topic.replace("{port}", port), number, made, item.bytes(), tuple(item.headers), when)
 
         self.sinks[name] = run
         for each in [origin] if isinstance(origin, str) else origin:
