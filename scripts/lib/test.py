@@ -174,6 +174,7 @@ def plain(tally, levels):
         if "kafka" in levels:
             optional(tally, "tests on a real broker", "tests/kafka/run", [], 1500)
             optional(tally, "security on a real broker", "tests/secure/run", [], 300)
+            optional(tally, "load and memory on a real broker", "tests/load/run", [], 600)
         if "demo" in levels:
             # Twice: what the first one leaves behind must not disturb the second.
             for time_ in ("first", "second"):

@@ -12,12 +12,12 @@ from .model import Graph
 CASES = []
 
 
-def case(alone=False, seconds=120, broker=True, daemon=False):
+def case(alone=False, seconds=120, broker=True, daemon=False, long=False):
     """alone: measures times, so nothing else runs beside it. broker: needs the shared broker. daemon: needs none, but
-    runs the daemon on a broker of its own."""
+    runs the daemon on a broker of its own. long: only for who asks for it by its whole name."""
 
     def add(function):
-        marks = {"alone": alone, "seconds": seconds, "broker": broker, "daemon": daemon}
+        marks = {"alone": alone, "seconds": seconds, "broker": broker, "daemon": daemon, "long": long}
         CASES.append((function.__name__, function, marks))
         return function
 

@@ -51,10 +51,16 @@ def chosen(options, cases):
         importlib.import_module(f"{cases.__name__}.{module.name}")
     # What they borrow from another folder brings that folder's cases along.
     own = [entry for entry in CASES if entry[1].__module__.startswith(f"{cases.__name__}.")]
-    wanted = [entry for entry in own if not options.names or any(entry[0].startswith(name) for name in options.names)]
+    wanted = [entry for entry in own if is_wanted(entry, options.names)]
     if not wanted:
         sys.exit("no test has such a name; --list shows them")
     return wanted
+
+
+def is_wanted(entry, names):
+    if entry[2]["long"]:
+        return entry[0] in names
+    return not names or any(entry[0].startswith(name) for name in names)
 
 
 def free_directory(name):
@@ -119,8 +125,10 @@ def main(usage, name, cases, make_broker=Broker):
     options = options_of(usage)
     wanted = chosen(options, cases)
     if options.list:
-        for case_name, function, _ in wanted:
-            print(f"{case_name:32} {(function.__doc__ or '').splitlines()[0]}")
+        for case_name, function, marks in CASES if not options.names else wanted:
+            if function.__module__.startswith(f"{cases.__name__}."):
+                mark = " (long: by its name only)" if marks["long"] else ""
+                print(f"{case_name:32} {(function.__doc__ or '').splitlines()[0]}{mark}")
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     directory, _lock = free_directory(name)

@@ -25,6 +25,7 @@ final class Loader extends Thread {
   private final String pad;
   private final Random random;
   private final int poisonEvery;
+  private final int partitions;  // in turn; 0: by the key
   private final AtomicLong failed = new AtomicLong();
   private volatile boolean stopping;
   private long sent;
@@ -40,6 +41,7 @@ final class Loader extends Thread {
     pad = "x".repeat(request.path("pad").asInt(60));
     random = new Random(request.path("seed").asLong(1));
     poisonEvery = request.path("poison").asInt(0);
+    partitions = request.path("partitions").asInt(0);
   }
 
   @Override
@@ -71,7 +73,7 @@ final class Loader extends Thread {
     if (poisonEvery > 0 && random.nextInt(poisonEvery) == 0) {
       text = text.substring(0, text.length() - 1 - random.nextInt(20));
     }
-    return new ProducerRecord<>(topic, null, ("k" + key).getBytes(StandardCharsets.UTF_8),
+    return new ProducerRecord<>(topic, partitions > 0 ? (Integer) (int) (sent % partitions) : null, ("k" + key).getBytes(StandardCharsets.UTF_8),
         text.getBytes(StandardCharsets.UTF_8),
         List.of(new RecordHeader("id", id.getBytes(StandardCharsets.UTF_8))));
   }

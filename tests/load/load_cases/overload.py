@@ -1,0 +1,95 @@
+"""A backlog in front of a stage that is much slower than the broker."""
+
+import time
+
+from harness.case import case
+
+from scale import Scale, backlog, records_of, settled
+
+# About a tenth of what a broker serves, or less.
+HEAVY = "lists.range(400).exists(x, x * 7 % 13 == value.delta + 5000)"
+
+
+def heavy_graph(place, topic, target):
+    graph = place.graph(place.topic("dead"), workers=1)
+    graph.source("all", [topic], start="earliest")
+    graph.filter("heavy", "all", HEAVY, None, invert=True)
+    graph.destination("copy", "heavy", target, 4)
+    return graph
+
+
+def overload(place, records):
+    topic, first, second, _ = place.create(**{"in": 4, "limited": 4, "unlimited": 4, "dead": 1})
+    backlog(place, topic, records, 900)
+    limited = place.daemon(heavy_graph(place, topic, first), memory={"limit": "256MiB"})
+    unlimited = place.daemon(heavy_graph(place, topic, second), memory={"limit": "4GiB"})
+    scale = Scale(place, limited)
+    # Side by side, so that both have the same machine; until one is through.
+    while max(records_of(limited), records_of(unlimited)) < records:
+        limited.must_run()
+        unlimited.must_run()
+        time.sleep(0.1)
+    ratio = records_of(limited) / records_of(unlimited)
+    scale.finish()
+    place.note(f"{records} records, with limits {ratio:.0%} of the speed without")
+    for daemon in (limited, unlimited):
+        settled(daemon, records, 120)
+        daemon.stop()
+    scale.judge()
+    assert ratio >= 0.95, f"with limits it has only {ratio:.0%} of the speed without"
+
+
+@case(alone=True, seconds=150)
+def overload_short(place):
+    """100,000 records of 1 KiB before a heavy stage: memory under its limit and flat, speed as without limits"""
+    overload(place, 100_000)
+
+
+@case(alone=True, seconds=1500, long=True)
+def overload_long(place):
+    """The same with 2,000,000 records"""
+    overload(place, 2_000_000)
+
+
+def poison(place, records):
+    """Both kinds side by side, so that both have the same machine."""
+    clean, bad, to_clean, to_bad, _ = place.create(**{"clean": 4, "bad": 4, "to-clean": 4, "to-bad": 4, "dead": 4})
+    backlog(place, clean, records, 300)
+    backlog(place, bad, records, 300, poison=10)
+    daemons = []
+    for topic, target in ((clean, to_clean), (bad, to_bad)):
+        graph = place.graph(place.topic("dead"), workers=1)
+        graph.source("all", [topic], start="earliest")
+        graph.filter("delta", "all", "value.delta > -3000 && !value.robot", None)
+        graph.destination("copy", "delta", target, 4)
+        daemons.append(place.daemon(graph, start=False))
+    for daemon in daemons:
+        daemon.start()
+    scale = Scale(place, daemons[1])
+    while max(map(records_of, daemons)) < records:
+        for daemon in daemons:
+            daemon.must_run()
+        time.sleep(0.05)
+    ratio = records_of(daemons[1]) / records_of(daemons[0])
+    for daemon in daemons:
+        settled(daemon, records, 60)
+    dead = daemons[1].count("dead_records_total")
+    scale.finish()
+    for daemon in daemons:
+        daemon.stop()
+    place.note(f"{records} records, {dead:.0f} of them bad, at {ratio:.0%} of the speed of good ones")
+    assert 0.08 < dead / records < 0.12, f"{dead:.0f} of {records} were bad"
+    scale.judge(flat=False)
+    assert ratio >= 0.5, f"a tenth of bad records leaves only {ratio:.0%} of the speed"
+
+
+@case(alone=True, seconds=120)
+def poison_short(place):
+    """A tenth of the records is no JSON: that costs at most half of the speed"""
+    poison(place, 400_000)
+
+
+@case(alone=True, seconds=600, long=True)
+def poison_long(place):
+    """The same with 4,000,000 records"""
+    poison(place, 4_000_000)
