@@ -9,7 +9,7 @@ from scale import MIB, Scale, backlog, resident, settled
 
 
 def many_partitions(place, seconds):
-    partitions, each = 900, 200
+    partitions, each = 900, 120
     topic, *_ = place.create(**{"in": partitions, "copy": 4, "dead": 1})
     backlog(place, topic, partitions * each, 900, partitions=partitions)
     graph = place.graph(place.topic("dead"))
