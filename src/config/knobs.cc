@@ -23,7 +23,7 @@ constexpr std::array kKnobs{
 };
 
 bool is_auto(KnobKind kind) {
-  return kind == KnobKind::auto_duration || kind == KnobKind::auto_bytes;
+  return kind == KnobKind::auto_duration || kind == KnobKind::auto_bytes || kind == KnobKind::auto_rate;
 }
 
 std::string number_text(KnobKind kind, int64_t value) {
@@ -35,7 +35,9 @@ std::string number_text(KnobKind kind, int64_t value) {
     case KnobKind::auto_bytes:
       return format_bytes(value);
     case KnobKind::rate:
+    case KnobKind::auto_rate:
       return fmt::format("{}/s", value);
+    case KnobKind::number:
     case KnobKind::count:
     case KnobKind::flag:
       break;
@@ -44,13 +46,27 @@ std::string number_text(KnobKind kind, int64_t value) {
 }
 
 std::string set_rate(const KnobInfo& knob, std::string_view text, Knobs& knobs) {
+  const auto member = std::get<double Knobs::*>(knob.member);
+  if (is_auto(knob.kind) && text == "auto") {
+    knobs.*member = 0;
+    return {};
+  }
   const auto rate = read_rate(text);
   if (!rate.problem.empty()) return rate.problem;
   if (rate.value < static_cast<double>(knob.min) || rate.value > static_cast<double>(knob.max)) {
-    return fmt::format("is {}, and must be from {}; leave it out for no limit", in_ticks(text), knob_range_text(knob));
+    std::string without = "no limit";
+    if (Knobs{}.*member != 0 || is_auto(knob.kind)) without = "`" + knob_default_text(knob) + "`";
+    return fmt::format("is {}, and must be from {}; leave it out for {}", in_ticks(text), knob_range_text(knob),
+                       without);
   }
-  knobs.*std::get<double Knobs::*>(knob.member) = rate.value;
+  knobs.*member = rate.value;
   return {};
+}
+
+std::string set_number(const KnobInfo& knob, std::string_view text, Knobs& knobs) {
+  const auto number = read_number(text, static_cast<double>(knob.min), static_cast<double>(knob.max));
+  if (number.problem.empty()) knobs.*std::get<double Knobs::*>(knob.member) = number.value;
+  return number.problem;
 }
 
 }  // namespace
@@ -66,7 +82,8 @@ const KnobInfo* find_knob(std::string_view path) {
 }
 
 std::string set_knob(const KnobInfo& knob, std::string_view text, Knobs& knobs) {
-  if (knob.kind == KnobKind::rate) return set_rate(knob, text, knobs);
+  if (knob.kind == KnobKind::number) return set_number(knob, text, knobs);
+  if (is_real(knob.kind)) return set_rate(knob, text, knobs);
   if (knob.kind == KnobKind::flag) {
     const auto flag = read_flag(text);
     if (flag.problem.empty()) knobs.*std::get<bool Knobs::*>(knob.member) = flag.value;
@@ -91,8 +108,10 @@ std::string set_knob(const KnobInfo& knob, std::string_view text, Knobs& knobs) 
 
 std::string knob_text(const KnobInfo& knob, const Knobs& knobs) {
   if (const auto* flag = std::get_if<bool Knobs::*>(&knob.member)) return knobs.**flag ? "true" : "false";
-  if (const auto* rate = std::get_if<double Knobs::*>(&knob.member)) {
-    return knobs.**rate == 0 ? "none" : fmt::format("{}/s", knobs.**rate);
+  if (const auto* real = std::get_if<double Knobs::*>(&knob.member)) {
+    if (knob.kind == KnobKind::number) return fmt::format("{}", knobs.**real);
+    if (knobs.**real == 0) return is_auto(knob.kind) ? "auto" : "none";
+    return fmt::format("{}/s", knobs.**real);
   }
   const int64_t value = knobs.*std::get<int64_t Knobs::*>(knob.member);
   if (value == 0 && is_auto(knob.kind)) return "auto";

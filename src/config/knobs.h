@@ -13,11 +13,14 @@
 
 namespace millrace::config {
 
-enum class KnobKind : uint8_t { duration, bytes, count, flag, rate, auto_duration, auto_bytes };
+enum class KnobKind : uint8_t { duration, bytes, count, flag, number, rate, auto_rate, auto_duration, auto_bytes };
+
+constexpr bool is_real(KnobKind kind) {
+  return kind == KnobKind::number || kind == KnobKind::rate || kind == KnobKind::auto_rate;
+}
 
 template <KnobKind kind>
-using KnobValue =
-    std::conditional_t<kind == KnobKind::flag, bool, std::conditional_t<kind == KnobKind::rate, double, int64_t>>;
+using KnobValue = std::conditional_t<kind == KnobKind::flag, bool, std::conditional_t<is_real(kind), double, int64_t>>;
 
 struct Knobs {
 #define KNOB(field, path, kind, initial, min, max, applies, help) KnobValue<KnobKind::kind> field = initial;

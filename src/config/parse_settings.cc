@@ -108,7 +108,7 @@ void read_state(Reader& top, Parsing& parsing) {
 
 void read_knobs(Reader& reader, std::string_view section, Parsing& parsing) {
   for (const KnobInfo& knob : all_knobs()) {
-    const size_t dot = knob.path.find('.');
+    const size_t dot = knob.path.rfind('.');
     const std::string_view owner = dot == std::string_view::npos ? "" : knob.path.substr(0, dot);
     if (owner != section) continue;
     const std::string_view key = dot == std::string_view::npos ? knob.path : knob.path.substr(dot + 1);
@@ -133,8 +133,11 @@ void read_settings(Reader& top, Parsing& parsing) {
   }
   Reader rate = section_of(top, "rate");
   read_knobs(rate, "rate", parsing);
-  for (const char* key : {"max", "initial", "min_per_partition", "backpressure"}) rate.not_yet(key);
+  Reader backpressure = section_of(rate, "backpressure");
+  read_knobs(backpressure, "rate.backpressure", parsing);
+  backpressure.finish();
   rate.finish();
+  check_rates(parsing);
   read_stop(top, parsing);
   read_http(top, parsing);
   read_log(top, parsing);

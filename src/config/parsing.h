@@ -51,6 +51,9 @@ std::vector<NamedNode> named_nodes(Reader& top, std::string_view key, std::strin
 
 // check_graph.cc: names, inputs, circles, readers, topics.
 void check_graph(Parsing& parsing);
+// check_rates.cc: the rates against each other.
+void check_rates(Parsing& parsing);
+
 // check_times.cc: the time-outs against each other.
 void check_times(Parsing& parsing);
 

@@ -91,6 +91,7 @@ struct RefusedRecord {
 // How hard this worker's producer has it, for whoever decides how much is to be read.
 struct ProducerLoad {
   double queue_fill = 0;      // 0 .. 1: bytes given to the producer and not acknowledged yet, of what its queue takes
+  uint64_t queued_bytes = 0;  // the same as a number
   double ack_latency_ms = 0;  // median from send to acknowledgement in the last seconds; 0: not known
   double throttle_ms = 0;     // longest delay by a quota that a broker told of in the last seconds; 0: none
   uint64_t errors = 0;        // deliveries that failed; only grows, over all producers that this worker had

@@ -38,6 +38,9 @@ class PartitionQueue {
   virtual Result<Drained> drain(size_t max_records, Arena& arena, std::vector<Record>& records,
                                 std::vector<HeldMessage>& held) = 0;
 
+  // The offset behind the last record that is known to be in the partition, for judging how much waits; -1: not known.
+  [[nodiscard]] virtual int64_t end_offset() const { return -1; }
+
   // Notifies `fd` (an eventfd) when the queue goes from empty to non-empty. Called once, before the first drain.
   virtual void notify(int fd) = 0;
 

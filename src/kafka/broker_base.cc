@@ -239,8 +239,9 @@ ProducerLoad BrokerBase::load() const {
   // Failures of deliveries that this meets wait for poll().
   producer_->serve(0);
   load.errors += producer_->failed_deliveries();
+  load.queued_bytes = producer_->queued_bytes();
   load.queue_fill = std::clamp(
-      static_cast<double>(producer_->queued_bytes()) / static_cast<double>(producer_->queue_limit_bytes()), 0.0, 1.0);
+      static_cast<double>(load.queued_bytes) / static_cast<double>(producer_->queue_limit_bytes()), 0.0, 1.0);
   if (const auto& statistics = producer_->statistics()) {
     load.ack_latency_ms = statistics->ack_p50_ms;
     load.throttle_ms = statistics->throttle_ms;

@@ -24,6 +24,7 @@ class KafkaPartitionQueue final : public PartitionQueue {
 
   Result<Drained> drain(size_t max_records, Arena& arena, std::vector<Record>& records,
                         std::vector<HeldMessage>& held) override;
+  [[nodiscard]] int64_t end_offset() const override { return state_->end.load(std::memory_order_relaxed); }
   void notify(int fd) override;
   [[nodiscard]] const Origin& origin() const override { return origin_; }
 

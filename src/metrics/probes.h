@@ -111,6 +111,24 @@ struct Probes {
   Probe worker_progress{"millrace_worker_progress_age_seconds", gauge, "worker",
                         "Time since the worker last committed, idled, or was known to be blocked by the brokers."};
 
+  // What holds reading back.
+  Probe backpressure_state{"millrace_backpressure_state", gauge, "worker state",
+                           "1 for what holds the worker's reading back: free (nothing), limited (a rate of the "
+                           "configuration, or the bound of the first batches), saturated (backpressure: batches would "
+                           "not fit their interval), blocked (brokers or a destination cannot be used)."};
+  Probe rate_target{"millrace_rate_target_records_per_second", gauge, "worker",
+                    "What the controller lets the worker read. Missing while there is no target."};
+  Probe rate_pace{"millrace_rate_pace_records_per_second", gauge, "worker",
+                  "The pace of the last batch that the controller learned from: what would just fit the interval."};
+  Probe rate_term{"millrace_rate_term_records_per_second", gauge, "worker term",
+                  "What the controller took off its target last, by term: proportional, integral, derived."};
+  Probe rate_held_back{"millrace_rate_held_back_batches_total", counter, "worker cause",
+                       "Batches in which reading was held back, by cause: max_per_partition, max, initial, "
+                       "backpressure."};
+  Probe commit_fixed{"millrace_commit_fixed_seconds", gauge, "worker",
+                     "What a commit takes whatever it holds. More than half of the interval: the interval is too "
+                     "short."};
+
   // The group, and the partitions of this instance.
   Probe group_state{"millrace_group_state", gauge, "state", "1 for the state of the consumer group's member."};
   Probe rebalances{"millrace_rebalances_total", counter, "", "Changes of the assignment."};

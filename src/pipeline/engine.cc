@@ -21,11 +21,12 @@ struct Engine::Slot {
 Engine::Engine(VersionShare version, const BrokerFactory& make_broker, const Clock& clock)
     : clock_(clock),
       version_(std::move(version)),
-      threshold_(std::make_unique<DeadLetterThreshold>(version_->graph->threshold())) {
+      threshold_(std::make_unique<DeadLetterThreshold>(version_->graph->threshold())),
+      rate_(std::make_unique<InstanceRate>(version_->options.workers)) {
   CHECK(version_->options.workers > 0 && version_->options.interval_ms > 0);
   for (int i = 0; i < version_->options.workers; ++i) {
     auto slot = std::make_unique<Slot>();
-    slot->worker = std::make_unique<Worker>(i, version_, make_broker(i), clock, slot->wake, *threshold_);
+    slot->worker = std::make_unique<Worker>(i, version_, make_broker(i), clock, slot->wake, *threshold_, *rate_);
     slots_.push_back(std::move(slot));
   }
 }

@@ -25,6 +25,7 @@ namespace millrace {
 
 class Worker;
 class DeadLetterThreshold;
+class InstanceRate;
 
 using BrokerFactory = std::function<std::unique_ptr<Broker>(int worker)>;
 
@@ -94,6 +95,7 @@ class Engine final : public PartitionOwner {
   VersionShare version_ GUARDED_BY(version_mutex_);  // shared with the workers
   std::vector<VersionShare> earlier_;                // kept so that no worker is the last to let go of one
   std::unique_ptr<DeadLetterThreshold> threshold_;
+  std::unique_ptr<InstanceRate> rate_;
   std::vector<std::unique_ptr<Slot>> slots_;
   std::atomic<bool> started_{false};
   std::atomic<bool> stopping_{false};

@@ -11,7 +11,12 @@ EngineOptions engine_options(const config::PipelineSpec& spec) {
   options.max_records = static_cast<uint64_t>(knobs.batch_max_records);
   options.max_bytes = static_cast<uint64_t>(knobs.batch_max_bytes);
   options.held_bytes = static_cast<uint64_t>(knobs.memory_limit_bytes) / 10 * 3;
-  options.rate_per_partition = knobs.rate_max_per_partition;
+  options.rate.max_per_partition = knobs.rate_max_per_partition;
+  options.rate.max = knobs.rate_max;
+  options.rate.initial = knobs.rate_initial;
+  options.rate.min_per_partition = knobs.rate_min_per_partition;
+  options.rate.backpressure = {knobs.backpressure_enabled, knobs.backpressure_proportional, knobs.backpressure_integral,
+                               knobs.backpressure_derived, knobs.backpressure_min_rate};
   options.start_deadline_ms = knobs.commit_deadline_ms;
   options.call_deadline_ms = knobs.socket_timeout_ms;
   options.commit_deadline_ms = knobs.commit_deadline_ms;

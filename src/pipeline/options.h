@@ -6,8 +6,18 @@
 
 #include "config/spec.h"
 #include "io/broker.h"
+#include "pipeline/rate_controller.h"
 
 namespace millrace {
+
+// Rates in records a second; 0: none was set.
+struct RateOptions {
+  double max_per_partition = 0;
+  double max = 0;      // of the instance
+  double initial = 0;  // of the instance, in the first batches; none: from the batch's budget
+  double min_per_partition = 1;
+  BackpressureOptions backpressure;
+};
 
 struct EngineOptions {
   int workers = 1;
@@ -16,7 +26,7 @@ struct EngineOptions {
   uint64_t max_records = 100'000;
   uint64_t max_bytes = 64ULL * 1024 * 1024;
   uint64_t held_bytes = 76ULL * 1024 * 1024;  // all workers together: 3/10 of memory.limit
-  double rate_per_partition = 0;              // records a second; 0: no limit
+  RateOptions rate;
   int64_t start_deadline_ms = 8000;
   int64_t call_deadline_ms = 5000;    // committed offsets, offsets into the transaction
   int64_t commit_deadline_ms = 8000;  // one EndTxn

@@ -13,6 +13,7 @@
 #include "metrics/histogram.h"
 #include "pipeline/counts.h"
 #include "pipeline/node_names.h"
+#include "pipeline/rate_status.h"
 #include "pipeline/spread.h"
 #include "record/progress.h"
 
@@ -97,6 +98,7 @@ struct WorkerStatus {
   std::string last_error;
   int64_t last_error_wall_ms = 0;
   ProducerLoad load;
+  RateStatus rate;
 };
 
 // Everything that only grows, summed over the workers (and over those that are gone).

@@ -19,7 +19,7 @@ constexpr int64_t kPublishMs = 250;  // while nothing changes but sums
 }  // namespace
 
 Worker::Worker(int index, VersionShare version, std::unique_ptr<Broker> broker, const Clock& clock, WakeUp& wake,
-               DeadLetterThreshold& threshold)
+               DeadLetterThreshold& threshold, InstanceRate& instance_rate)
     : index_(index),
       version_(std::move(version)),
       options_(version_->options),
@@ -29,6 +29,8 @@ Worker::Worker(int index, VersionShare version, std::unique_ptr<Broker> broker, 
       broker_(std::move(broker)),
       committer_(*broker_, clock, *version_),
       executor_(std::make_unique<Executor>(*version_)),
+      controller_(options_.rate.backpressure, static_cast<double>(options_.interval_ms) / 1000, initial_rate()),
+      gate_(index, options_, instance_rate),
       state_since_ms_(clock.mono_ms()),
       version_number_(version_->number) {
   totals_.names = node_names(*version_->graph);
@@ -126,6 +128,8 @@ int64_t Worker::bring_up() {
 
 bool Worker::should_close() const {
   if (batch_->closing || stopping_ || version_waits_.load() || !budget_left()) return true;
+  // The first batches need not wait for the tick to be judged, unless a rate was asked for.
+  if (controller_.initial() && options_.rate.initial == 0 && gate_.exhausted()) return true;
   const auto wanted = [](const BatchPartition& partition) { return partition.revoked; };
   if (std::any_of(batch_->partitions.begin(), batch_->partitions.end(), wanted)) return true;
   if (clock_.mono_ms() < batch_->closes_ms) return false;
@@ -134,11 +138,13 @@ bool Worker::should_close() const {
 
 int64_t Worker::run_batch() {
   if (should_close()) {
+    note_closing();
     batch_->closing = true;
     if (committer_.accepts()) show_try();
   } else if (clock_.mono_ms() >= batch_->closes_ms) {
     // Only progress moved, and its turn has not come: the batch goes on into the next tick.
     batch_->closes_ms = (clock_.mono_ms() / options_.interval_ms + 1) * options_.interval_ms;
+    extend_rates();
   }
   CommitStep step = committer_.step(*batch_);
   switch (step.kind) {
@@ -169,14 +175,17 @@ int64_t Worker::run_batch() {
 int64_t Worker::wait_for_more() {
   if (!ready_.empty()) return 0;
   note_progress();
-  return std::max<int64_t>(1, std::min(kIdleMs, batch_->closes_ms - clock_.mono_ms()));
+  return watch_idle(std::max<int64_t>(1, std::min(kIdleMs, batch_->closes_ms - clock_.mono_ms())));
 }
 
 Result<void> Worker::run_chunk(const Chunk& chunk) {
   const int64_t start_ns = clock_.mono_ns();
   processed_ = chunk.first + chunk.count;
   const auto done = executor_->run(*batch_, chunk, limits_);
-  batch_->phase_ns[static_cast<size_t>(BatchPhase::process)] += clock_.mono_ns() - start_ns;
+  const int64_t took_ns = clock_.mono_ns() - start_ns;
+  batch_->phase_ns[static_cast<size_t>(BatchPhase::process)] += took_ns;
+  const double each_ns = static_cast<double>(took_ns) / static_cast<double>(chunk.count);
+  record_ns_ = record_ns_ == 0 ? each_ns : (3 * record_ns_ + each_ns) / 4;
   return done;
 }
 
@@ -223,6 +232,7 @@ int64_t Worker::settle(BatchResult result) {
   }
   if (result == BatchResult::offsets_only) last_offsets_only_ms_ = now_ms;
   account(result);
+  teach(result);
   std::string threshold;
   if (committed) {
     const BalanceSheet sheet = batch_->counts.sheet();
@@ -325,6 +335,9 @@ void Worker::make_batch() {
   }
   batch_ = std::move(next);
   processed_ = 0;
+  rates_begun_ = false;
+  closing_ns_ = -1;
+  idle_from_ns_ = -1;
 }
 
 // The process is to end; this worker does no more. Its partitions stay with it, so that nobody reads them meanwhile.
@@ -381,6 +394,7 @@ void Worker::set_state(WorkerState state, const std::string& reason) {
   } else if (was_blocked && (state == WorkerState::running || state == WorkerState::idle)) {
     log_info("blocked", "worker {}: goes on", index_);
   }
+  note_state_for_rates(state);
   if (state_ != state) state_since_ms_ = clock_.mono_ms();
   state_ = state;
   reason_ = reason;
@@ -404,6 +418,7 @@ void Worker::publish() {
   status.discarded_pending = broker_->discarded_pending() ? 1 : 0;
   status.last_error = committer_.last_error();
   status.load = broker_->load();
+  status.rate = rate_status();
   std::vector<PartitionStatus> partitions;
   for (const auto& partition : partitions_) {
     partitions.push_back({partition->name(), partition->assigned.queue->origin().source, index_, partition->position,

@@ -22,6 +22,8 @@
 #include "pipeline/engine_end.h"
 #include "pipeline/executor.h"
 #include "pipeline/options.h"
+#include "pipeline/rate_controller.h"
+#include "pipeline/rate_gate.h"
 #include "pipeline/snapshot.h"
 #include "pipeline/threshold.h"
 #include "pipeline/version.h"
@@ -41,9 +43,9 @@ class Worker {
   static constexpr size_t kRowsMax = 60;
 
   // `wake` is notified when a queue has records or the mailbox has news. Everything passed by reference outlives the
-  // worker; `threshold` is shared by all workers.
+  // worker; `threshold` and `instance_rate` are shared by all workers.
   Worker(int index, VersionShare version, std::unique_ptr<Broker> broker, const Clock& clock, WakeUp& wake,
-         DeadLetterThreshold& threshold);
+         DeadLetterThreshold& threshold, InstanceRate& instance_rate);
   ~Worker();
 
   // One turn. Gives the milliseconds after which the next one is due if nothing wakes it before; 0: at once.
@@ -117,6 +119,7 @@ class Worker {
   void take_revoked(const Mail& mail);
   void remove_released();
   void ready_all(bool woken);
+  void make_all_ready();
   bool read_chunk();
   bool read_from(Partition& partition);
   size_t chunk_limit(Partition& partition);
@@ -124,6 +127,16 @@ class Worker {
   [[nodiscard]] bool budget_left() const;
   [[nodiscard]] uint64_t held_limit() const;
   Partition* find(const TopicPartition& partition);
+
+  // worker_rate.cc: what holds reading back, and what the controller is told
+  void begin_rates();
+  void extend_rates();
+  void note_closing();
+  int64_t watch_idle(int64_t wait_ms);
+  void teach(BatchResult result);
+  void note_state_for_rates(WorkerState state);
+  [[nodiscard]] double initial_rate() const;
+  [[nodiscard]] RateStatus rate_status() const;
 
   const int index_;
   VersionShare version_;   // shared with the engine and the other workers
@@ -139,6 +152,18 @@ class Worker {
   // Assigned again while the open batch still holds what was read before: let in when that is dropped.
   std::vector<std::unique_ptr<Partition>> arriving_;
   std::deque<Partition*> ready_;
+  RateController controller_;
+  RateGate gate_;
+  bool rates_begun_ = false;   // for the batch that is open or comes next
+  int64_t idle_from_ns_ = -1;  // nothing was read or outstanding any more, because reading is held back
+  int64_t closing_ns_ = -1;    // when the open batch was closed
+  double idle_seconds_ = 0;    // of the open batch, up to its close
+  double unacknowledged_ = 0;  // share of it at its close
+  double record_ns_ = 0;       // time that a record takes through the graph, of late; 0: not known
+  int64_t blocked_since_ms_ = -1;
+  RateCause last_cause_ = RateCause::none;
+  int64_t last_cause_ms_ = 0;
+  std::array<uint64_t, kRateCauseCount> held_back_{};
   std::vector<DestinationLimits> limits_;  // as they were when the batch was begun or replayed
   uint64_t batches_ = 0;
   size_t processed_ = 0;  // records of the batch that went through the graph

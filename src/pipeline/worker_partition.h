@@ -19,8 +19,7 @@ struct Worker::Partition {
   bool revoked = false;   // to be released as soon as the open batch does not hold it
   std::string error;      // why it is not read any more
   double mean_bytes = 0;  // of its records; 0: none seen
-  double quota = 0;       // records that it may still give in this tick
-  int64_t quota_tick = -1;
+  PartitionRate rate;
 
   [[nodiscard]] const TopicPartition& name() const { return assigned.partition; }
 };

@@ -145,6 +145,11 @@ void Worker::ready_all(bool woken) {
   if (!woken && tick == last_sweep_tick_ && now_ms - last_sweep_ms_ < kSweepMs) return;
   last_sweep_ms_ = now_ms;
   last_sweep_tick_ = tick;
+  if (!batch_->open) rates_begun_ = false;
+  make_all_ready();
+}
+
+void Worker::make_all_ready() {
   for (auto& partition : partitions_) {
     if (partition->ready || partition->revoked || !partition->error.empty()) continue;
     partition->ready = true;
@@ -161,37 +166,40 @@ bool Worker::budget_left() const {
          batch_->held_bytes() < held_limit();
 }
 
-// How many records to ask this partition for; 0: its quota for this tick is used up.
+// How many records to ask this partition for; 0: it is held back.
 size_t Worker::chunk_limit(Partition& partition) {
+  if (!rates_begun_) begin_rates();
   size_t limit = std::min<size_t>(Executor::kChunkRecords, options_.max_records - batch_->records.size());
-  if (options_.rate_per_partition > 0) {
-    const int64_t tick = clock_.mono_ms() / options_.interval_ms;
-    const double for_tick = options_.rate_per_partition * static_cast<double>(options_.interval_ms) / 1000;
-    if (tick != partition.quota_tick) {
-      // What is below one record is carried over, so that slow rates come out right.
-      partition.quota = std::min(partition.quota, 1.0) + for_tick;
-      partition.quota_tick = tick;
-    }
-    limit = std::min(limit, static_cast<size_t>(std::max(0.0, std::floor(partition.quota))));
+  // A chunk is not interrupted by the tick: where records take long it holds few.
+  constexpr double kIntervalShare = 0.05;
+  const double chunk_ns = kIntervalShare * static_cast<double>(options_.interval_ms) * 1e6;
+  if (record_ns_ * static_cast<double>(limit) > chunk_ns) {
+    limit = std::max<size_t>(1, static_cast<size_t>(chunk_ns / record_ns_));
   }
-  if (partition.mean_bytes == 0) return std::min(limit, kFirstChunk);
-  const uint64_t held = batch_->held_bytes();
-  const uint64_t left = std::min(options_.max_bytes - batch_->bytes, held_limit() - std::min(held, held_limit()));
-  const auto fits = static_cast<size_t>(static_cast<double>(left) /
-                                        (partition.mean_bytes + static_cast<double>(kRecordOverheadBytes)));
-  return std::min(limit, std::max<size_t>(1, fits));
+  if (partition.mean_bytes == 0) {
+    limit = std::min(limit, kFirstChunk);
+  } else {
+    const uint64_t held = batch_->held_bytes();
+    const uint64_t left = std::min(options_.max_bytes - batch_->bytes, held_limit() - std::min(held, held_limit()));
+    const auto fits = static_cast<size_t>(static_cast<double>(left) /
+                                          (partition.mean_bytes + static_cast<double>(kRecordOverheadBytes)));
+    limit = std::min(limit, std::max<size_t>(1, fits));
+  }
+  return gate_.allow(partition.rate, limit, clock_.mono_ms());
 }
 
 // Reads and processes one chunk of the partition whose turn it is. False: none has anything.
 bool Worker::read_chunk() {
-  while (!ready_.empty()) {
+  for (;;) {
+    // What a partition did not need goes to those that were held back.
+    if (ready_.empty() && gate_.take_returned()) make_all_ready();
+    if (ready_.empty()) return false;
     Partition* partition = ready_.front();
     ready_.pop_front();
     partition->ready = false;
     if (partition->revoked || !partition->error.empty()) continue;
     if (read_from(*partition)) return true;
   }
-  return false;
 }
 
 bool Worker::read_from(Partition& partition) {
@@ -199,8 +207,10 @@ bool Worker::read_from(Partition& partition) {
   if (limit == 0) return false;
   const int64_t start_ns = clock_.mono_ns();
   const size_t first = batch_->records.size();
+  const int64_t start_ms = start_ns / 1'000'000;
   auto drained = partition.assigned.queue->drain(limit, *batch_->input_arena, batch_->records, batch_->held);
   if (!drained) {
+    gate_.took(partition.rate, limit, 0, true, start_ms);
     if (drained.error().remedy == Remedy::stop || drained.error().remedy == Remedy::fix_config) {
       partition.error = drained.error().what;
       log_error("partition", "{} is not read any more: {}", partition.name().text(), escape_for_log(partition.error));
@@ -214,7 +224,8 @@ bool Worker::read_from(Partition& partition) {
     partition.ready = true;
     ready_.push_back(&partition);
   }
-  partition.quota -= static_cast<double>(count);
+  gate_.took(partition.rate, limit, count, partition.at_end, start_ms);
+  if (count > 0) idle_from_ns_ = -1;
   if (count == 0 && drained->end_offset <= partition.position) return false;
   add_to_batch(partition, first, *drained, count);
   batch_->phase_ns[static_cast<size_t>(BatchPhase::read)] += clock_.mono_ns() - start_ns;

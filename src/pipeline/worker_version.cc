@@ -35,6 +35,8 @@ void Worker::change_version(VersionShare next) {
   options_ = version_->options;
   executor_ = std::make_unique<Executor>(*version_);
   committer_.change(*version_);
+  controller_.configure(options_.rate.backpressure, static_cast<double>(options_.interval_ms) / 1000, initial_rate());
+  rates_begun_ = false;
   limits_.clear();
   const NodeNames names = node_names(*version_->graph);
   batch_->counts = shape_of(names);

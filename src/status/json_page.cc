@@ -102,12 +102,25 @@ void write_spread(JsonWriter& out, const Snapshot& engine) {
   out.close(']');
 }
 
+void write_rate(JsonWriter& out, const RateStatus& rate) {
+  out.key("rate").open('{').member("state", to_string(rate.state)).member("cause", to_string(rate.cause));
+  out.member("target_records_per_second", rate.target_rate).member("pace_records_per_second", rate.terms.pace);
+  out.member("proportional", rate.terms.proportional).member("integral", rate.terms.integral);
+  out.member("derived", rate.terms.derived).member("commit_fixed_seconds", rate.fixed_seconds);
+  out.member("batch_seconds", rate.batch_seconds).key("held_back_batches").open('{');
+  for (size_t i = 1; i < kRateCauseCount; ++i) {
+    out.member(to_string(static_cast<RateCause>(i)), rate.held_back[i]);
+  }
+  out.close('}').close('}');
+}
+
 void write_engine(JsonWriter& out, const Snapshot& engine) {
   out.key("workers").open('[');
   for (const WorkerStatus& worker : engine.workers) {
     out.open('{').member("worker", worker.worker).member("state", to_string(worker.state));
     out.member("reason", worker.reason).member("batches", worker.batches);
     out.member("held_records", worker.held_records).member("held_bytes", worker.held_bytes);
+    write_rate(out, worker.rate);
     out.member("last_error", worker.last_error).member("last_error_ms", worker.last_error_wall_ms).close('}');
   }
   out.close(']');

@@ -146,6 +146,22 @@ void add_batches(Exposition& out, const EngineTotals& totals) {
   out.add(kProbes.sheets_open, {}, number(totals.sheets_open));
 }
 
+void add_rates(Exposition& out, const std::string& id, const RateStatus& rate) {
+  for (size_t i = 0; i < kRateStateCount; ++i) {
+    const auto state = enum_at<RateState>(i);
+    out.add(kProbes.backpressure_state, {id, to_string(state)}, rate.state == state ? 1 : 0);
+  }
+  if (rate.target_rate > 0) out.add(kProbes.rate_target, {id}, rate.target_rate);
+  out.add(kProbes.rate_pace, {id}, rate.terms.pace);
+  out.add(kProbes.rate_term, {id, "proportional"}, rate.terms.proportional);
+  out.add(kProbes.rate_term, {id, "integral"}, rate.terms.integral);
+  out.add(kProbes.rate_term, {id, "derived"}, rate.terms.derived);
+  for (size_t i = 1; i < kRateCauseCount; ++i) {
+    out.add(kProbes.rate_held_back, {id, to_string(enum_at<RateCause>(i))}, number(rate.held_back[i]));
+  }
+  out.add(kProbes.commit_fixed, {id}, rate.fixed_seconds);
+}
+
 void add_workers(Exposition& out, const Snapshot& engine) {
   constexpr size_t kStates = static_cast<size_t>(WorkerState::ended) + 1;
   for (const WorkerStatus& worker : engine.workers) {
@@ -154,6 +170,7 @@ void add_workers(Exposition& out, const Snapshot& engine) {
       const auto state = enum_at<WorkerState>(i);
       out.add(kProbes.worker_state, {id, to_string(state)}, worker.state == state ? 1 : 0);
     }
+    add_rates(out, id, worker.rate);
     out.add(kProbes.worker_progress, {id}, static_cast<double>(engine.mono_ms - worker.progress_mono_ms) / 1e3);
   }
   out.add(kProbes.memory_held, {}, number(engine.memory_held_bytes));

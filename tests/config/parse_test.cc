@@ -115,6 +115,11 @@ TEST_CASE("every key arrives where it belongs") {
   CHECK(spec.knobs.transaction_timeout_ms == 20'000);
   CHECK(spec.knobs.batch_max_bytes == 32 << 20);
   CHECK(spec.knobs.rate_max_per_partition == 5000);
+  CHECK(spec.knobs.rate_max == 20'000);
+  CHECK(spec.knobs.rate_initial == 2000);
+  CHECK(spec.knobs.rate_min_per_partition == 10);
+  CHECK(spec.knobs.backpressure_proportional == 0.9);
+  CHECK(spec.knobs.backpressure_min_rate == 50);
   CHECK(spec.knobs.expression_max_result_bytes == 64 << 10);
   CHECK(spec.knobs.expression_strict_arithmetic);
   CHECK(spec.knobs.producer_queue_bytes == 16 << 20);

@@ -76,7 +76,7 @@ TEST_CASE("partitions are read in turn") {
 
 TEST_CASE("a partition gives at most its quota in a tick") {
   Rig rig(identity_graph());
-  rig.options.rate_per_partition = 105;
+  rig.options.rate.max_per_partition = 105;
   fill(rig.assign("in", 0), 1000);
   rig.run_ms(100);
   rig.run_ms(1000);

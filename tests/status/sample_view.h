@@ -70,6 +70,7 @@ inline View sample_view(const ProgramFacts& facts) {
   worker.state = WorkerState::running;
   worker.progress_mono_ms = 9'000;
   worker.batches = 1;
+  worker.rate.target_rate = 1000;
   engine.workers = {worker};
   PartitionStatus first;
   first.partition = {"orders", 0};

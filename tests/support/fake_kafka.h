@@ -117,6 +117,7 @@ class FakeQueue final : public PartitionQueue {
 
   Result<Drained> drain(size_t max_records, Arena& arena, std::vector<Record>& records,
                         std::vector<HeldMessage>& held) override;
+  [[nodiscard]] int64_t end_offset() const override { return next_offset_; }
   void notify(int) override {}
   [[nodiscard]] const Origin& origin() const override { return origin_; }
 
