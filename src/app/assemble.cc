@@ -39,6 +39,17 @@ void load_tables(Pipeline& pipeline) {
   }
 }
 
+TopicExpectation expectation(const config::ExpectSpec& expect) {
+  return {expect.partitions, expect.replication, expect.retention_ms};
+}
+
+const config::ExpectSpec& expect_of(const config::PipelineSpec& spec, const std::string& destination) {
+  for (const config::DestinationSpec& each : spec.destinations) {
+    if (each.name == destination) return each.expect;
+  }
+  return spec.dead_letters.expect;
+}
+
 // What librdkafka says to its settings is a problem of the file as well. This connects to nothing.
 Result<void> try_settings(const Pipeline& pipeline) {
   EdgeSettings settings = edge_settings(pipeline.spec, *pipeline.graph);
@@ -128,9 +139,12 @@ EdgeSettings edge_settings(const config::PipelineSpec& spec, const Graph& graph)
   settings.producer_queue_bytes =
       knobs.producer_queue_bytes > 0 ? knobs.producer_queue_bytes * knobs.workers : knobs.memory_limit_bytes / 5;
   for (const config::SourceSpec& source : spec.sources) {
-    settings.sources.push_back({source.name, source.topics, source.start, source.on_data_loss});
+    settings.sources.push_back(
+        {source.name, source.topics, source.start, source.on_data_loss, expectation(source.expect)});
   }
-  for (const TopicNode& topic : graph.topics()) settings.destinations.push_back({topic.topic, topic.compression});
+  for (const TopicNode& topic : graph.topics()) {
+    settings.destinations.push_back({topic.topic, topic.compression, expectation(expect_of(spec, topic.destination))});
+  }
   settings.times.socket_ms = knobs.socket_timeout_ms;
   settings.times.message_ms = knobs.message_timeout_ms;
   settings.times.transaction_ms = config::effective_transaction_timeout_ms(knobs);

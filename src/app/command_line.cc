@@ -37,7 +37,7 @@ std::string wrong_command(const std::string& word) {
   return what;
 }
 
-void add_options(CLI::App& app, CommandLine& line, std::string& accept_offsets, std::string& format,
+void add_options(CLI::App& app, CommandLine& line, std::string& accept_offsets, std::string& format, std::string& over,
                  std::vector<std::string>& headers) {
   switch (line.command) {
     case Command::run:
@@ -49,6 +49,18 @@ void add_options(CLI::App& app, CommandLine& line, std::string& accept_offsets, 
     case Command::check:
       app.add_option("FILE", line.file)->required();
       app.add_flag("--connect", line.connect);
+      break;
+    case Command::topics:
+      app.add_option("FILE", line.file)->required();
+      app.add_flag("--connect", line.connect);
+      app.add_flag("--measured", line.measured);
+      app.add_option("--over", over);
+      app.add_option("--records-per-partition", line.records_per_partition)->check(CLI::PositiveNumber);
+      break;
+    case Command::reconcile:
+      app.add_option("FILE", line.file)->required();
+      app.add_option("--from", line.from)->required();
+      app.add_option("--to", line.to);
       break;
     case Command::graph:
       app.add_option("FILE", line.file)->required();
@@ -82,9 +94,9 @@ CommandLine parse_command_line(const std::vector<std::string>& words) {
   }
   CommandLine line;
   const std::string name = first == "--version" ? "version" : first;
-  constexpr Command kCommands[] = {Command::run,   Command::check,   Command::graph,
-                                   Command::knobs, Command::version, Command::eval};
-  constexpr std::string_view kNames[] = {"run", "check", "graph", "knobs", "version", "eval"};
+  constexpr Command kCommands[] = {Command::run,       Command::check, Command::graph,   Command::topics,
+                                   Command::reconcile, Command::knobs, Command::version, Command::eval};
+  constexpr std::string_view kNames[] = {"run", "check", "graph", "topics", "reconcile", "knobs", "version", "eval"};
   const auto* found = std::find(std::begin(kNames), std::end(kNames), name);
   if (found == std::end(kNames)) return wrong("", wrong_command(first));
   line.command = kCommands[found - std::begin(kNames)];
@@ -92,8 +104,9 @@ CommandLine parse_command_line(const std::vector<std::string>& words) {
   CLI::App app;
   std::string accept_offsets;
   std::string format;
+  std::string over;
   std::vector<std::string> headers;
-  add_options(app, line, accept_offsets, format, headers);
+  add_options(app, line, accept_offsets, format, over, headers);
   std::vector<std::string> rest(words.rbegin(), words.rend() - 1);  // CLI11 takes them from the back
   try {
     app.parse(rest);
@@ -105,6 +118,12 @@ CommandLine parse_command_line(const std::vector<std::string>& words) {
   if (accept_offsets == "committed") line.accept_offsets = AcceptOffsets::committed;
   if (accept_offsets == "expected") line.accept_offsets = AcceptOffsets::expected;
   line.mermaid = format == "mermaid";
+  if (!over.empty()) {
+    const auto over_ms = parse_duration_ms(over);
+    if (!over_ms || *over_ms < 1'000 || *over_ms > 3'600'000)
+      return wrong(name, "--over takes a duration from 1s to 1h");
+    line.over_ms = *over_ms;
+  }
   for (const std::string& header : headers) {
     const size_t at = header.find('=');
     if (at == std::string::npos || at == 0) return wrong(name, "a header is given as NAME=TEXT");

@@ -10,7 +10,7 @@
 
 namespace millrace {
 
-enum class Command : uint8_t { run, check, graph, knobs, version, eval, help, wrong_usage };
+enum class Command : uint8_t { run, check, graph, topics, reconcile, knobs, version, eval, help, wrong_usage };
 
 // How to go on after an offset audit has stopped the pipeline.
 enum class AcceptOffsets : uint8_t { no, committed, expected };
@@ -28,11 +28,17 @@ struct EvalOptions {
 
 struct CommandLine {
   Command command = Command::help;
-  std::string file;      // run, check, graph
+  std::string file;      // run, check, graph, topics, reconcile
   std::string instance;  // run: empty, as the YAML says
   bool accept_start = false;
   AcceptOffsets accept_offsets = AcceptOffsets::no;
-  bool connect = false;  // check
+  bool connect = false;  // check, topics
+  // topics: ask the running daemon, twice, so long apart; what one partition may carry
+  bool measured = false;
+  int64_t over_ms = 10'000;
+  double records_per_partition = 10'000;
+  std::string from;  // reconcile: times, as given
+  std::string to = "now";
   bool mermaid = false;  // graph
   EvalOptions eval;
   std::string text;  // help: the help; wrong_usage: what is wrong, and where to look

@@ -11,7 +11,7 @@ struct Help {
   std::string_view text;
 };
 
-constexpr std::array<Help, 7> kHelps = {{
+constexpr std::array<Help, 9> kHelps = {{
     {"", R"(millrace - Kafka topics, through filter, classify and decorate, to Kafka topics. Exactly once.
 
 usage: millrace COMMAND ...
@@ -19,6 +19,9 @@ usage: millrace COMMAND ...
   run FILE      run the pipeline of a YAML file until it is asked to stop
   check FILE    say everything that is wrong with a file; with --connect, ask the brokers too
   graph FILE    draw the pipeline as text, or for mermaid
+  topics FILE   print the commands that create the topics; with --measured, how large they should be
+  reconcile FILE
+                hold what was sent against what is in the destinations, over a stretch of time
   eval EXPR     try an expression on a record given on the command line
   knobs         list every number that can be turned, with default and range
   version       print the version, and that of librdkafka
@@ -73,8 +76,9 @@ $XDG_STATE_HOME/millrace or ~/.local/state/millrace, below PIPELINE/INSTANCE.
 
 usage: millrace check FILE [--connect]
 
-  --connect  ask the brokers too: topics, partitions, rights, sizes, transactions. Secrets (${env:...}, ${file:...},
-             ${credential:...}) are resolved only then
+  --connect  ask the brokers too: topics and what `expect` says of them, their settings with the broker's defaults,
+             partitions, rights, sizes, transactions. Secrets (${env:...}, ${file:...}, ${credential:...}) are resolved
+             only then
 
 Prints every problem as FILE:LINE:COLUMN: error: ..., in the order of the file. Warnings do not fail.
 Exit code: 0 when there is no error, 78 when there is one.
@@ -84,6 +88,42 @@ Exit code: 0 when there is no error, 78 when there is one.
 usage: millrace graph FILE [--format text|mermaid]
 
   --format FORMAT  `text` (default), or `mermaid` for a flowchart that many documentation systems draw
+)"},
+    {"topics", R"(millrace topics - the commands that create the topics of a pipeline, and how large they should be
+
+usage: millrace topics FILE [--connect] [--measured [--over DURATION] [--records-per-partition N]]
+
+  --connect   ask the brokers which topics there are, and how many partitions the sources have
+  --measured  ask the running daemon (http.listen) for its rates, and print partitions and storage for each topic
+  --over DURATION
+              how long to measure (10s); longer than a few of the pipeline's batches
+  --records-per-partition N
+              what one reader of one partition can take, in records a second (10000)
+
+Prints a kafka-topics.sh line for each destination and the dead letters. Partitions are those of `expect`, else as many
+as the largest source has, else the broker's default; replication and retention are those of `expect`, else the
+broker's.
+Measured: partitions for twice the rate, and never fewer than workers; storage is rate x retention x replication.
+Exit code: 0, or 1 when nobody answers, or 78 when the file is wrong.
+)"},
+    {"reconcile", R"(millrace reconcile - hold what was sent against what is in the destinations
+
+usage: millrace reconcile FILE --from TIME [--to TIME]
+
+  --from, --to  a time (2026-01-31T12:00:00Z), `now`, or how long ago (2h). By the timestamps of records; --to itself is
+                not in it. Default of --to: now
+
+What was sent is computed again: everything that the group has read of that time goes through the graph of FILE once
+more. So it does not depend on counters, restarts or instances, and FILE and its tables must be those that ran then; an
+expression that uses `now` sees other times. What is there is read with read_committed. Counts and contents of each
+partition are compared; differing records are named where they are few. Reads the sources and the destinations from
+--from to their ends; joins no group, commits nothing, and needs about 64 MiB.
+
+A destination is decidable when it is declared `exclusive: true`, is not compacted, keeps the records' own timestamps,
+and its retention has not reached --from. Of the others it says why not. Under at_least_once and sync, more than was
+sent is no difference. While the pipeline still writes records of that time, take an earlier --to.
+Exit code: 0 when every decidable destination is equal; 1 when one differs, none is decidable, or nobody answers; 2 or
+78 when the command line or the file is wrong.
 )"},
     {"knobs", R"(millrace knobs - list every number that can be turned
 

@@ -6,7 +6,9 @@
 
 #include "app/command_line.h"
 #include "app/commands.h"
+#include "app/reconcile.h"
 #include "app/run.h"
+#include "app/topics.h"
 
 namespace {
 
@@ -19,6 +21,10 @@ millrace::ExitCode run_line(const millrace::CommandLine& line) {
       return millrace::check_command(line, std::cout);
     case millrace::Command::graph:
       return millrace::graph_command(line, std::cout);
+    case millrace::Command::topics:
+      return millrace::topics_command(line, std::cout);
+    case millrace::Command::reconcile:
+      return millrace::reconcile_command(line, std::cout, std::cerr);
     case millrace::Command::knobs:
       return millrace::knobs_command(std::cout);
     case millrace::Command::version:

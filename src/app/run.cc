@@ -13,6 +13,7 @@
 
 #include "app/assemble.h"
 #include "app/audit_note.h"
+#include "app/live_watch.h"
 #include "app/signals.h"
 #include "app/state_directory.h"
 #include "app/systemd.h"
@@ -87,6 +88,7 @@ class Run {
   [[nodiscard]] std::optional<Ending> reason_to_end();
   [[nodiscard]] std::string standstill() const;
   [[nodiscard]] View view() const;
+  [[nodiscard]] LiveReconcile::Seen seen() const;
   void keep_threshold();
   [[nodiscard]] bool nothing_was_open();
 
@@ -104,6 +106,7 @@ class Run {
   std::string ending_ GUARDED_BY(ending_mutex_);  // for /readyz
   std::unique_ptr<Watchdog> watchdog_;
   std::unique_ptr<TouchFileWatch> touch_file_watch_;
+  std::unique_ptr<LiveWatch> live_watch_;
   std::unique_ptr<HttpServer> http_;
   std::string threshold_written_;
   int64_t threshold_at_ms_ = 0;
@@ -165,6 +168,7 @@ Result<void> Run::prepare() {
   TRY(claim_state());
   TRY(make_parts());
   const config::PipelineSpec& spec = pipeline_.spec;
+  live_watch_ = std::make_unique<LiveWatch>(pipeline_, [this] { return seen(); });
   if (spec.http_enabled) {
     HttpServer::Settings settings;
     settings.host = spec.http_host;
@@ -187,10 +191,22 @@ View Run::view() const {
   made.process.http_answers = http_->answers();
   made.engine = engine_->snapshot();
   made.edge = edge_->snapshot();
+  made.reconcile = live_watch_->status();
   const MutexLock lock(ending_mutex_);
   made.ending = ending_;
   if (ending_.empty()) made.standstill = standstill();
   return made;
+}
+
+LiveReconcile::Seen Run::seen() const {
+  const EdgeSnapshot edge = edge_->snapshot();
+  std::string alone;
+  if (edge.state != GroupState::steady) {
+    alone = "the consumer group is not steady";
+  } else if (static_cast<int64_t>(edge.partitions.size()) != edge.partitions_of_sources) {
+    alone = "other instances write to it too: this one has not all partitions of the sources";
+  }
+  return LiveReconcile::seen(engine_->snapshot(), edge.counters.rebalances, std::move(alone));
 }
 
 std::string Run::standstill() const {
@@ -216,6 +232,7 @@ Ending Run::live() {
   notify_ready(fmt::format("pipeline {}, instance {}", spec.name, spec.instance));
   engine_->start();
   edge_->run(*engine_);
+  live_watch_->start();
   constexpr int64_t kTurnMs = 100;
   constexpr int64_t kLookMs = 500;
   touch_file_watch_ = std::make_unique<TouchFileWatch>(TouchFile(spec.touch_file), clock_);
@@ -282,6 +299,7 @@ void Run::stop(Ending& ending) {
   // A little less than what the watchdog allows, so that an end in order is told apart from one that was cut short.
   const auto left_ms = [&](int64_t less_ms) { return std::max<int64_t>(deadline_ms - less_ms - clock_.mono_ms(), 0); };
   engine_->stop();
+  live_watch_->hurry();
   if (nothing_was_open()) {
     ending.why += "; nothing was open: no batch had begun";
     ending.leave_at_once = true;
@@ -294,6 +312,7 @@ void Run::stop(Ending& ending) {
     return;
   }
   log_debug("stop", "the workers have ended");
+  live_watch_->stop();
   threshold_at_ms_ = INT64_MIN / 2;
   keep_threshold();
   if (const EdgeStop edge = edge_->stop(left_ms(200)); !edge.complete) {

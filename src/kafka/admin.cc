@@ -126,6 +126,8 @@ KafkaResult<std::map<std::string, TopicFacts>> Admin::topics(const std::vector<s
     at->second.partitions = topic.err == RD_KAFKA_RESP_ERR_NO_ERROR ? topic.partition_cnt : 0;
     for (int p = 0; p < topic.partition_cnt; ++p) {
       if (topic.partitions[p].leader < 0) ++at->second.leaderless;
+      const int32_t replicas = topic.partitions[p].replica_cnt;
+      at->second.replication = p == 0 ? replicas : std::min(at->second.replication, replicas);
     }
   }
   return facts;
@@ -194,6 +196,28 @@ int64_t number_or(const char* text, int64_t otherwise) {
   return parsed.ec == std::errc() && value >= 0 ? value : otherwise;
 }
 
+int64_t signed_or(std::string_view text, int64_t otherwise) {
+  int64_t value = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
+  return parsed.ec == std::errc() && parsed.ptr == text.data() + text.size() ? value : otherwise;
+}
+
+// Synonyms are the values that would hold if those before them were taken away: the topic's own comes first.
+TopicSetting origin_of(const rd_kafka_ConfigEntry_t* entry, const char* value) {
+  TopicSetting setting;
+  setting.value = escape_for_log(value, 200);
+  setting.of_topic = rd_kafka_ConfigEntry_source(entry) == RD_KAFKA_CONFIG_SOURCE_DYNAMIC_TOPIC_CONFIG;
+  if (!setting.of_topic) setting.broker_default = setting.value;
+  size_t count = 0;
+  const rd_kafka_ConfigEntry_t** synonyms = rd_kafka_ConfigEntry_synonyms(entry, &count);
+  for (size_t i = 0; i < count && setting.broker_default.empty(); ++i) {
+    if (rd_kafka_ConfigEntry_source(synonyms[i]) == RD_KAFKA_CONFIG_SOURCE_DYNAMIC_TOPIC_CONFIG) continue;
+    const char* text = rd_kafka_ConfigEntry_value(synonyms[i]);
+    if (text != nullptr) setting.broker_default = escape_for_log(text, 200);
+  }
+  return setting;
+}
+
 TopicSettings read_settings(const rd_kafka_ConfigResource_t* resource) {
   TopicSettings settings;
   settings.error = error_of(rd_kafka_ConfigResource_error(resource));
@@ -203,10 +227,20 @@ TopicSettings read_settings(const rd_kafka_ConfigResource_t* resource) {
     const std::string_view name = rd_kafka_ConfigEntry_name(entries[i]);
     const char* value = rd_kafka_ConfigEntry_value(entries[i]);
     if (value == nullptr) continue;
+    if (std::find(kShownSettings.begin(), kShownSettings.end(), name) != kShownSettings.end()) {
+      settings.origin[std::string(name)] = origin_of(entries[i], value);
+    }
     if (name == "max.message.bytes") {
       settings.max_message_bytes = number_or(value, settings.max_message_bytes);
     } else if (name == "cleanup.policy") {
       settings.compacted = std::string_view(value).find("compact") != std::string_view::npos;
+      settings.deletes = std::string_view(value).find("delete") != std::string_view::npos;
+    } else if (name == "retention.ms") {
+      settings.retention_ms = signed_or(value, -1);
+    } else if (name == "retention.bytes") {
+      settings.retention_bytes = signed_or(value, -1);
+    } else if (name == "min.insync.replicas") {
+      settings.min_insync_replicas = number_or(value, 1);
     } else if (name == "message.timestamp.type") {
       settings.log_append_time = std::string_view(value) == "LogAppendTime";
     } else if (name == "message.timestamp.before.max.ms") {
@@ -246,7 +280,7 @@ KafkaResult<std::map<std::string, TopicSettings>> Admin::topic_settings(const st
 }
 
 KafkaResult<std::map<TopicPartition, OffsetAnswer>> Admin::offsets(
-    const std::map<TopicPartition, OffsetQuestion>& questions, int timeout_ms) {
+    const std::map<TopicPartition, OffsetQuestion>& questions, int timeout_ms, bool committed) {
   std::map<TopicPartition, OffsetAnswer> answers;
   if (questions.empty()) return answers;
   PartitionListHandle list(rd_kafka_topic_partition_list_new(static_cast<int>(questions.size())));
@@ -256,8 +290,8 @@ KafkaResult<std::map<TopicPartition, OffsetAnswer>> Admin::offsets(
   const ClientShare client = this->client();
   QueueHandle queue(rd_kafka_queue_new(client.get()));
   const AdminOptionsHandle how = options(RD_KAFKA_ADMIN_OP_LISTOFFSETS, timeout_ms);
-  static_cast<void>(
-      take_error(rd_kafka_AdminOptions_set_isolation_level(how.get(), RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED)));
+  static_cast<void>(take_error(rd_kafka_AdminOptions_set_isolation_level(
+      how.get(), committed ? RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED : RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED)));
   rd_kafka_ListOffsets(client.get(), list.get(), how.get(), queue.get());
   KafkaResult<EventHandle> event = wait(queue.get(), timeout_ms);
   if (!event) return tl::make_unexpected(std::move(event).error());

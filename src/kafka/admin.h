@@ -2,11 +2,13 @@
 // time-out. Any thread; the edge calls it from its clerk and resolver threads only.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/thread.h"
@@ -21,15 +23,23 @@ template <typename T>
 using KafkaResult = tl::expected<T, KafkaError>;
 
 struct TopicFacts {
-  KafkaError error;        // unknown topic, no right to see it
-  int32_t partitions = 0;  // 0 with an error
-  std::string id;          // empty: not asked, or the brokers do not tell
-  int32_t leaderless = 0;  // partitions without a leader
+  KafkaError error;         // unknown topic, no right to see it
+  int32_t partitions = 0;   // 0 with an error
+  std::string id;           // empty: not asked, or the brokers do not tell
+  int32_t leaderless = 0;   // partitions without a leader
+  int32_t replication = 0;  // the smallest number of replicas of a partition
 };
 
 struct TopicRights {
   bool read = false;
   bool write = false;
+};
+
+// One setting of a topic, and where it comes from.
+struct TopicSetting {
+  std::string value;
+  bool of_topic = false;  // the topic has its own; else it is the broker's default
+  std::string broker_default;
 };
 
 // What of a topic's settings concerns who writes to it, and how long a reader has.
@@ -40,7 +50,16 @@ struct TopicSettings {
   bool log_append_time = false;
   int64_t timestamp_before_max_ms = INT64_MAX;
   int64_t timestamp_after_max_ms = INT64_MAX;
+  int64_t retention_ms = -1;     // -1: nothing is deleted by age
+  int64_t retention_bytes = -1;  // of a partition; -1: nothing is deleted by size
+  int64_t min_insync_replicas = 1;
+  bool deletes = true;                         // cleanup.policy says delete
+  std::map<std::string, TopicSetting> origin;  // those of kShownSettings, by name
 };
+
+// What check --connect shows of a topic.
+inline constexpr std::array<std::string_view, 5> kShownSettings = {"retention.ms", "retention.bytes", "cleanup.policy",
+                                                                   "max.message.bytes", "min.insync.replicas"};
 
 // Which offset of a partition is asked for: the first, the last stable one, or the first at or after a timestamp (>=
 // 0).
@@ -77,9 +96,9 @@ class Admin {
   KafkaResult<std::map<std::string, TopicSettings>> topic_settings(const std::vector<std::string>& names,
                                                                    int timeout_ms);
 
-  // read_committed: the latest is the last stable offset.
+  // `committed`: the latest is the last stable offset; else the high watermark.
   KafkaResult<std::map<TopicPartition, OffsetAnswer>> offsets(const std::map<TopicPartition, OffsetQuestion>& questions,
-                                                              int timeout_ms);
+                                                              int timeout_ms, bool committed = true);
 
   // Whatever is being asked, now and later, ends without an answer soon.
   void give_up() { given_up_ = true; }

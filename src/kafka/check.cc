@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <set>
 
 #include "base/text.h"
@@ -11,6 +12,7 @@
 #include "kafka/edge.h"
 #include "kafka/partition_list.h"
 #include "kafka/producer.h"
+#include "kafka/topic_shape.h"
 #include "kafka/version.h"
 
 namespace millrace {
@@ -36,7 +38,7 @@ class ConnectCheck {
     admin_ = std::move(*admin);
     if (!look_at_topics()) return std::move(findings_);
     look_at_rights();
-    look_at_destinations();
+    look_at_settings();
     look_at_group();
     if (settings_.delivery == Delivery::exactly_once) look_at_transactions();
     return std::move(findings_);
@@ -50,8 +52,12 @@ class ConnectCheck {
   bool look_at_topics() {
     for (const SourceSettings& source : settings_.sources) {
       source_topics_.insert(source.topics.begin(), source.topics.end());
+      for (const std::string& topic : source.topics) expectations_[topic] = source.expect;
     }
-    for (const DestinationSettings& destination : settings_.destinations) written_.insert(destination.topic);
+    for (const DestinationSettings& destination : settings_.destinations) {
+      written_.insert(destination.topic);
+      expectations_[destination.topic] = destination.expect;
+    }
     std::vector<std::string> names(source_topics_.begin(), source_topics_.end());
     names.insert(names.end(), written_.begin(), written_.end());
     const KafkaResult<std::map<std::string, TopicFacts>> facts = admin_->topics(names, timeout());
@@ -64,16 +70,20 @@ class ConnectCheck {
       const TopicFacts& fact = facts->at(name);
       const char* role = source_topics_.contains(name) ? "source" : "destination";
       if (!fact.error.ok()) {
-        add(Level::error, fmt::format("{} topic {}: {}", role, name, fact.error.text));
+        const bool missing = fact.error.code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+        add(Level::error, fmt::format("{} topic {}: {}{}", role, name, fact.error.text,
+                                      missing ? "; `millrace topics FILE` prints the command that creates it" : ""));
         continue;
       }
       there_.push_back(name);
+      shapes_[name] = {fact.partitions, fact.replication};
       if (source_topics_.contains(name)) partitions += fact.partitions;
       if (fact.leaderless > 0) {
         add(Level::warning, fmt::format("{} topic {}: {} of {} partitions have no leader", role, name, fact.leaderless,
                                         fact.partitions));
       } else {
-        add(Level::ok, fmt::format("{} topic {}: {} partitions", role, name, fact.partitions));
+        add(Level::ok,
+            fmt::format("{} topic {}: {} partitions, replication {}", role, name, fact.partitions, fact.replication));
       }
     }
     const Result<FetchLimits> limits = divide_prefetch(settings_.prefetch_bytes, partitions);
@@ -94,24 +104,34 @@ class ConnectCheck {
     }
   }
 
-  void look_at_destinations() {
-    std::vector<std::string> names;
-    for (const std::string& name : there_) {
-      if (written_.contains(name)) names.push_back(name);
-    }
-    const KafkaResult<std::map<std::string, TopicSettings>> all = admin_->topic_settings(names, timeout());
+  // Settings, with where they come from, and what the file expects of them.
+  void look_at_settings() {
+    const KafkaResult<std::map<std::string, TopicSettings>> all = admin_->topic_settings(there_, timeout());
     if (!all) {
-      add(Level::warning, "settings of destinations cannot be seen: " + all.error().text);
+      add(Level::warning, "settings of topics cannot be seen: " + all.error().text);
       return;
     }
     for (const auto& [name, settings] : *all) {
+      const char* role = written_.contains(name) ? "destination" : "source";
       if (!settings.error.ok()) {
         add(Level::warning, fmt::format("settings of topic {} cannot be seen: {}", name, settings.error.text));
         continue;
       }
       add(Level::ok,
-          fmt::format("destination topic {}: max.message.bytes {}{}", name, format_bytes(settings.max_message_bytes),
-                      settings.compacted ? ", compacted (records without a key are refused)" : ""));
+          fmt::format(
+              "{} topic {}: {}{}", role, name, settings_text(settings),
+              settings.compacted && written_.contains(name) ? "; compacted: records without a key are refused" : ""));
+      const TopicShape shape{shapes_[name].partitions, shapes_[name].replication};
+      for (const std::string& difference : differences(name, expectations_[name], shape, settings, settings_.brokers)) {
+        add(Level::error, fmt::format("{} topic {}: {}", role, name, difference));
+      }
+      if (written_.contains(name) && settings.min_insync_replicas > shape.replication) {
+        add(Level::error,
+            fmt::format("destination topic {}: min.insync.replicas is {}, and it has {} replicas: nothing can be "
+                        "written; {}",
+                        name, settings.min_insync_replicas, shape.replication,
+                        set_config_line(settings_.brokers, name, "min.insync.replicas", shape.replication)));
+      }
     }
   }
 
@@ -150,6 +170,8 @@ class ConnectCheck {
   std::set<std::string> source_topics_;
   std::set<std::string> written_;
   std::vector<std::string> there_;
+  std::map<std::string, TopicShape> shapes_;
+  std::map<std::string, TopicExpectation> expectations_;
   std::vector<Finding> findings_;
 };
 

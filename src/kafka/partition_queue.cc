@@ -42,6 +42,17 @@ size_t take_headers(rd_kafka_message_t* message, Arena& arena, Record& record) {
 
 }  // namespace
 
+size_t fill_record(rd_kafka_message_t* message, const Origin& origin, Arena& arena, Record& record) {
+  if (message->key != nullptr) record.key = Bytes(static_cast<const char*>(message->key), message->key_len);
+  if (message->payload != nullptr) record.value = Bytes(static_cast<const char*>(message->payload), message->len);
+  record.origin = &origin;
+  record.offset = message->offset;
+  rd_kafka_timestamp_type_t kind = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+  const int64_t timestamp = rd_kafka_message_timestamp(message, &kind);
+  record.timestamp_ms = kind == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? -1 : timestamp;
+  return record.key.size + record.value.size + take_headers(message, arena, record);
+}
+
 KafkaPartitionQueue::KafkaPartitionQueue(QueueHandle queue, PartitionTable::StatePointer state, Origin origin,
                                          int64_t start_offset, std::atomic<uint64_t>& failures)
     : queue_(std::move(queue)),
@@ -92,15 +103,7 @@ void KafkaPartitionQueue::take(rd_kafka_message_t* message, Arena& arena, std::v
   state_->unread.store(0, std::memory_order_relaxed);
   drained.end_offset = -1;
 
-  Record& record = records.emplace_back();
-  if (message->key != nullptr) record.key = Bytes(static_cast<const char*>(message->key), message->key_len);
-  if (message->payload != nullptr) record.value = Bytes(static_cast<const char*>(message->payload), message->len);
-  record.origin = &origin_;
-  record.offset = message->offset;
-  rd_kafka_timestamp_type_t kind = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
-  const int64_t timestamp = rd_kafka_message_timestamp(message, &kind);
-  record.timestamp_ms = kind == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? -1 : timestamp;
-  drained.bytes += record.key.size + record.value.size + take_headers(message, arena, record);
+  drained.bytes += fill_record(message, origin_, arena, records.emplace_back());
   ++drained.records;
   held.push_back(HeldMessage{message, release_message});
 }

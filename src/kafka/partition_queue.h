@@ -14,6 +14,10 @@
 
 namespace millrace {
 
+// Makes a record of views into `message`, which must live as long as the record; what is not in one piece there
+// (headers) goes into the arena. Gives the bytes of key, value and headers.
+size_t fill_record(rd_kafka_message_t* message, const Origin& origin, Arena& arena, Record& record);
+
 class KafkaPartitionQueue final : public PartitionQueue {
  public:
   // `queue` must not be forwarded. `failures` is counted up when the partition can be read no further; the group's

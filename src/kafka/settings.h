@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,16 +23,26 @@ using config::OnDataLoss;
 // Where a source begins when the group has committed nothing for a partition.
 using StartPosition = config::Start;
 
+// What the YAML holds true of a topic; check --connect compares.
+struct TopicExpectation {
+  static constexpr int64_t kForever = -1;
+  std::optional<int64_t> partitions;
+  std::optional<int64_t> replication;
+  std::optional<int64_t> retention_ms;  // kForever: never deleted by age
+};
+
 struct SourceSettings {
   std::string name;
   std::vector<std::string> topics;
   StartPosition start;
   OnDataLoss on_data_loss = OnDataLoss::stop;
+  TopicExpectation expect = {};  // of each topic
 };
 
 struct DestinationSettings {
   std::string topic;
   std::string compression = "none";  // none | gzip | snappy | lz4 | zstd
+  TopicExpectation expect = {};
 };
 
 struct EdgeTimes {

@@ -86,6 +86,14 @@ struct Probes {
   Probe spread_hot_key{"millrace_spread_hottest_key_ratio", gauge, "role node topic",
                        "Share of the last minute's records that surely have the most frequent key, 0 to 1. From a "
                        "sample; /status.json says where a record with the key is."};
+  Probe reconcile_decidable{
+      "millrace_reconcile_decidable", gauge, "destination topic",
+      "1 while what is in the topic can be held against what was sent; /status.json says why not."};
+  Probe reconcile_difference{
+      "millrace_reconcile_difference_records", gauge, "destination topic",
+      "Records in an exclusive destination that this pipeline did not send (above 0) or that are "
+      "gone from it (below 0), at least; since the process started or last recovered a batch. 0 "
+      "while it cannot be decided."};
   Probe dead_letter_bytes{"millrace_dead_letter_bytes_total", counter, "topic",
                           "Keys and values written to the dead-letter topic."};
   Probe dead_letter_stubs{"millrace_dead_letter_stub_records_total", counter, "topic",

@@ -80,6 +80,10 @@ void EngineTotals::add(const EngineTotals& other) {
   audit_differences += other.audit_differences;
   sheets_open += other.sheets_open;
   refused_records += other.refused_records;
+  for (const auto& [topic, sum] : other.written) {
+    written[topic].records += sum.records;
+    written[topic].markers += sum.markers;
+  }
   for (const auto& [topic, kinds] : other.destination_errors) add_all(destination_errors[topic], kinds);
 }
 

@@ -117,6 +117,12 @@ struct EngineTotals {
   uint64_t sheets_open = 0;  // batches whose balance sheet did not close: always 0, an alert watches it
   uint64_t refused_records = 0;
   std::map<std::string, std::array<uint64_t, kFaultCount>> destination_errors;  // by topic
+  // By topic: records of committed batches, and markers: one for each partition and transaction that wrote to it.
+  struct Written {
+    uint64_t records = 0;
+    uint64_t markers = 0;
+  };
+  std::map<std::string, Written> written;
   void add(const EngineTotals& other);
 };
 

@@ -16,6 +16,17 @@ namespace {
 constexpr int64_t kIdleMs = 1000;
 constexpr int64_t kPublishMs = 250;  // while nothing changes but sums
 
+void add_written(EngineTotals& totals, const Batch& batch, const Graph& graph) {
+  const auto& topics = batch.spread.written();
+  for (size_t i = 0; i < topics.size() && i < graph.topics().size(); ++i) {
+    EngineTotals::Written& written = totals.written[graph.topics()[i].topic];
+    for (const uint32_t count : topics[i]) {
+      written.records += count;
+      written.markers += count > 0 ? 1 : 0;
+    }
+  }
+}
+
 }  // namespace
 
 Worker::Worker(int index, VersionShare version, std::unique_ptr<Broker> broker, const Clock& clock, WakeUp& wake,
@@ -283,6 +294,7 @@ void Worker::account(BatchResult result) {
   if (committed) {
     totals_.counts.add(batch.counts);
     spread_.add(batch, *version_->graph, now_ns / 1'000'000);
+    add_written(totals_, batch, *version_->graph);
   }
   ++totals_.batches[static_cast<size_t>(result)];
   totals_.sheets_open += imbalance.empty() ? 0 : 1;

@@ -114,6 +114,16 @@ void write_rate(JsonWriter& out, const RateStatus& rate) {
   out.close('}').close('}');
 }
 
+void write_reconcile(JsonWriter& out, const View& view) {
+  out.key("reconcile").open('[');
+  for (const ReconcileStatus& each : view.reconcile) {
+    out.open('{').member("destination", each.destination).member("topic", each.topic);
+    out.member("decidable", each.decidable).member("reason", each.reason);
+    out.member("difference", each.difference).close('}');
+  }
+  out.close(']');
+}
+
 void write_engine(JsonWriter& out, const Snapshot& engine) {
   out.key("workers").open('[');
   for (const WorkerStatus& worker : engine.workers) {
@@ -152,6 +162,7 @@ std::string json_page(const View& view) {
   write_engine(out, view.engine);
   write_nodes(out, view.engine);
   write_spread(out, view.engine);
+  write_reconcile(out, view);
   write_partitions(out, view);
   out.close('}');
   return out.text() + "\n";

@@ -93,6 +93,13 @@ void add_spread(Exposition& out, const Snapshot& engine) {
   }
 }
 
+void add_reconcile(Exposition& out, const View& view) {
+  for (const ReconcileStatus& each : view.reconcile) {
+    out.add(kProbes.reconcile_decidable, {each.destination, each.topic}, each.decidable ? 1 : 0);
+    out.add(kProbes.reconcile_difference, {each.destination, each.topic}, static_cast<double>(each.difference));
+  }
+}
+
 void add_destinations(Exposition& out, const Snapshot& engine) {
   const Counts& counts = engine.totals.counts;
   std::map<std::string, PolicyCounts> policies;  // a destination with {port} has several topics
@@ -214,6 +221,7 @@ std::string metrics_page(const View& view) {
   add_stages(out, view.engine);
   add_destinations(out, view.engine);
   add_spread(out, view.engine);
+  add_reconcile(out, view);
   add_batches(out, view.engine.totals);
   add_workers(out, view.engine);
   add_group(out, view.edge);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "kafka/edge.h"
+#include "pipeline/live_reconcile.h"
 #include "pipeline/snapshot.h"
 
 namespace millrace {
@@ -42,8 +43,9 @@ struct View {
   ProcessFacts process;
   Snapshot engine;
   EdgeSnapshot edge;
-  std::string standstill;  // which loop stands still; empty when all turn
-  std::string ending;      // why the process is about to end; empty while it is to go on
+  std::vector<ReconcileStatus> reconcile;  // of each topic that is written to
+  std::string standstill;                  // which loop stands still; empty when all turn
+  std::string ending;                      // why the process is about to end; empty while it is to go on
 };
 
 // Why the pipeline is not ready, one reason a line; empty when it is.

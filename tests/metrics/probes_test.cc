@@ -96,7 +96,7 @@ TEST_CASE("names follow the rule", "[metrics]") {
 }
 
 TEST_CASE("alerts ask for metrics that exist", "[metrics]") {
-  std::ifstream file(source_folder() + "/runbooks/alerts/millrace.rules.yml");
+  std::ifstream file(source_folder() + "/config/prometheus/millrace.rules.yml");
   std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   std::set<std::string> known;
   for (const Probe& probe : all_probes()) {

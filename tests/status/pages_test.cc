@@ -212,6 +212,17 @@ TEST_CASE("the spread of each node is shown, and no key", "[status]") {
               R"("hot_keys":[{"share":0.8,"partition":2,"seen":{"topic":"orders","partition":0,"offset":57}}])"));
 }
 
+TEST_CASE("what was sent against what is there is shown, with the reason where nobody can say", "[status]") {
+  const ProgramFacts facts = sample_facts();
+  const View view = sample_view(facts);
+  const std::string metrics = page("/metrics", view).body;
+  CHECK(holds(metrics,
+              R"(millrace_reconcile_difference_records{pipeline="shop",destination="out",topic="orders.huge"} -2)"));
+  CHECK(holds(metrics, R"(millrace_reconcile_decidable{pipeline="shop",destination="out",topic="orders.small"} 0)"));
+  CHECK(holds(page("/status.json", view).body,
+              R"("topic":"orders.small","decidable":false,"reason":"others write there","difference":0})"));
+}
+
 TEST_CASE("an unknown path does not ask for the state", "[status]") {
   bool asked = false;
   const auto view = [&] {

@@ -89,6 +89,7 @@ inline View sample_view(const ProgramFacts& facts) {
   engine.history = {row};
   engine.ready = true;
 
+  view.reconcile = {{"out", "orders.huge", true, "", -2}, {"out", "orders.small", false, "others write there", 0}};
   EdgeSnapshot& edge = view.edge;
   edge.state = GroupState::steady;
   edge.ever_assigned = true;

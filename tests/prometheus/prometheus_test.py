@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+"""Alerts, scraping example, dashboard and their pages: usage `prometheus_test.py MILLRACE_BINARY`.
+
+promtool reads the rules, the example and every expression of the dashboard; the rules say what they should to planted
+series. Each alert has its page and each page its alert; every exit code has its page; every knob is named on a page
+that says when to turn it. Every metric that an expression names is one of the program's.
+"""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import yaml
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BINARY = pathlib.Path(sys.argv[1]).resolve()
+RULES = ROOT / "config/prometheus/millrace.rules.yml"
+HEADINGS = ["Symptom", "Look at", "Turn", "It helped when"]
+failures = []
+passed = 0
+
+
+def verdict(ok, what):
+    global passed
+    if ok:
+        passed += 1
+    else:
+        failures.append(what)
+
+
+def promtool(*words):
+    path = f"{ROOT}/build/deps/bin:{os.environ['PATH']}"
+    tool = shutil.which("promtool", path=path)
+    if not tool:
+        sys.exit("prometheus_test: no promtool; run scripts/setup")
+    done = subprocess.run([tool, *map(str, words)], capture_output=True, text=True, timeout=60, check=False)
+    verdict(done.returncode == 0, f"promtool {' '.join(map(str, words))}:\n{done.stdout}{done.stderr}")
+
+
+def alerts():
+    return {rule["alert"]: rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]}
+
+
+def dashboard_expressions():
+    dashboard = json.loads((ROOT / "config/grafana/millrace.json").read_text())
+    found = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", [])]
+    verdict(len(found) > 20, "the dashboard has hardly an expression")
+    return found
+
+
+def check_dashboard(expressions):
+    # As rules, so that promtool reads them; Grafana's variables stand for what they become.
+    rules = [
+        {"record": f"panel:{i}", "expr": text.replace("$__rate_interval", "1m").replace("$pipeline", ".*")}
+        for i, text in enumerate(expressions)
+    ]
+    with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
+        yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}, file)
+        file.flush()
+        promtool("check", "rules", file.name)
+
+
+def check_names(expressions):
+    known = set()
+    for line in (ROOT / "tests/metrics/names.txt").read_text().splitlines():
+        kind, name, *_ = line.split()
+        known |= {f"{name}_bucket", f"{name}_sum", f"{name}_count"} if kind == "histogram" else {name}
+    for text in expressions:
+        for name in re.findall(r"\bmillrace_[a-z_]+", text):
+            verdict(name in known, f"no metric {name}, as in {text}")
+
+
+def check_pages():
+    folder = ROOT / "runbooks/alerts"
+    index = (folder / "README.md").read_text()
+    pages = {path.stem for path in folder.glob("*.md")} - {"README"}
+    verdict(pages == set(alerts()), f"pages and alerts differ: {pages ^ set(alerts())}")
+    for name, rule in alerts().items():
+        verdict(rule["annotations"]["runbook"] == f"runbooks/alerts/{name}.md", f"{name}: another runbook")
+        verdict(f"({name}.md)" in index, f"{name} is not in the list of alerts")
+    questions = ROOT / "runbooks/tuning"
+    for path in [*folder.glob("*.md"), *questions.glob("*.md")]:
+        text = path.read_text()
+        if path.name == "README.md" or "## Symptom" not in text:
+            verdict(path.parent != folder or path.name == "README.md", f"{path.name} has no symptom")
+            continue
+        found = [line[3:] for line in text.splitlines() if line.startswith("## ")]
+        verdict([at for at in found if at in HEADINGS] == HEADINGS, f"{path.name}: headings {found}")
+    index = (questions / "README.md").read_text()
+    for path in questions.glob("*.md"):
+        verdict(path.name == "README.md" or f"({path.name})" in index, f"tuning/{path.name} is not in its list")
+    for code in re.findall(r"^  \w+ = (\d+),", (ROOT / "src/base/error.h").read_text(), re.M):
+        verdict((ROOT / f"runbooks/exit-codes/{code}.md").exists(), f"exit code {code} has no page")
+
+
+def check_knobs():
+    listed = subprocess.run([str(BINARY), "knobs"], capture_output=True, text=True, timeout=60, check=True).stdout
+    text = "".join(
+        path.read_text() for path in (ROOT / "runbooks").rglob("*.md") if path.parent.name != "reference"
+    )
+    knobs = [line.split()[0] for line in listed.splitlines()[1:]]
+    verdict(len(knobs) > 20, "hardly a knob")
+    for knob in knobs:
+        verdict(f"`{knob}`" in text, f"the knob {knob} stands on no page; runbooks/tuning/knobs.md is for it")
+
+
+promtool("check", "rules", RULES)
+promtool("check", "config", ROOT / "config/prometheus/prometheus.yml")
+promtool("test", "rules", ROOT / "tests/prometheus/rules_test.yml")
+ALL = dashboard_expressions()
+check_dashboard(ALL)
+check_names(ALL + [rule["expr"] for rule in alerts().values()])
+check_pages()
+check_knobs()
+for failure in failures:
+    print(f"FAILED {failure}")
+print(f"{passed} passed, {len(failures)} failed")
+sys.exit(1 if failures else 0)
