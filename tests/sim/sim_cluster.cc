@@ -44,6 +44,10 @@ void SimCluster::trace(const std::string& text) const {
 Code SimCluster::call(std::string_view name, const std::function<Code()>& request) {
   clock_.advance_ms(number(0, 2));
   tick();
+  if (stand_still_rate_ > 0 && dice() < stand_still_rate_) {
+    trace(fmt::format("    {}: stands still before it", name));
+    stand_still_();
+  }
   const double kill = dice();
   if (kill < kill_rate_) {
     trace(fmt::format("    {}: killed before", name));

@@ -69,6 +69,11 @@ class SimCluster {
     fault_rate_ = rate;
     kill_rate_ = kill_rate;
   }
+  // Now and then a caller stands still just before its request goes out; `stand_still` lets the world go on meanwhile.
+  void set_stand_still(double rate, std::function<void()> stand_still) {
+    stand_still_rate_ = rate;
+    stand_still_ = std::move(stand_still);
+  }
   void set_outage(bool down) { down_ = down; }
   [[nodiscard]] bool down() const { return down_; }
   // The coordinator moves: for some tenths of a second answers get lost, and committed offsets are those of up to 40 s
@@ -151,6 +156,8 @@ class SimCluster {
   std::mt19937_64 random_;
   double fault_rate_ = 0;
   double kill_rate_ = 0;
+  double stand_still_rate_ = 0;
+  std::function<void()> stand_still_;
   bool down_ = false;
   std::vector<Late> late_;
   std::map<std::string, int> slots_;

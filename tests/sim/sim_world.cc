@@ -28,6 +28,7 @@ SimWorld::SimWorld(uint64_t seed, const SimOptions& options)
   make_versions();
   fault_rate_ = cluster_.dice() * 0.12;
   kill_rate_ = cluster_.dice() < 0.3 ? 0 : 0.001;
+  stand_still_rate_ = cluster_.dice() * 0.003;
   make_source();
   for (int i = 0; i < kInstances; ++i) {
     instances_[static_cast<size_t>(i)].id = i;
@@ -116,6 +117,11 @@ void SimWorld::note_engine(const Instance& instance) {
 }
 
 void SimWorld::kill(Instance& instance, const char* why) {
+  if (still_.instance == &instance) {
+    // Its call is still on our stack, and ends when it comes back to it.
+    still_is_dead_ = true;
+    return;
+  }
   say(fmt::format("instance {} {}", instance.id, why));
   ++report_.kills;
   note_engine(instance);
@@ -128,6 +134,10 @@ void SimWorld::kill(Instance& instance, const char* why) {
 
 bool SimWorld::frozen(const Instance& instance) const {
   return now_ms() < instance.frozen_until_ms;
+}
+
+bool SimWorld::dead(const Instance& instance) const {
+  return still_.instance == &instance && still_is_dead_;
 }
 
 void SimWorld::make_trouble() {
@@ -143,7 +153,7 @@ void SimWorld::make_trouble() {
   }
   if (options_.coordinator_moves && cluster_.dice() < 0.004) cluster_.move_coordinator();
   Instance& instance = instances_[static_cast<size_t>(cluster_.number(0, kInstances - 1))];
-  if (instance.engine == nullptr || frozen(instance)) return;
+  if (instance.engine == nullptr || frozen(instance) || dead(instance)) return;
   const double dice = cluster_.dice();
   if (dice < 0.002) {
     kill(instance, "is killed");
@@ -163,11 +173,14 @@ void SimWorld::turn_instances() {
   // In an order of the dice's, each worker with its own luck.
   const auto first = static_cast<size_t>(cluster_.number(0, kInstances * kWorkers - 1));
   for (size_t i = 0; i < kInstances * kWorkers; ++i) {
-    const size_t turn = (first + i) % (kInstances * kWorkers);
-    Instance& instance = instances_[turn / kWorkers];
-    if (instance.engine == nullptr || frozen(instance) || cluster_.dice() < 0.2) continue;
-    Worker& worker = instance.engine->worker(turn % kWorkers);
+    const size_t number = (first + i) % (kInstances * kWorkers);
+    const Turn turn{&instances_[number / kWorkers], number % kWorkers};
+    Instance& instance = *turn.instance;
+    if (instance.engine == nullptr || frozen(instance) || dead(instance) || cluster_.dice() < 0.2) continue;
+    if (still_.instance == turn.instance && still_.worker == turn.worker) continue;
+    Worker& worker = instance.engine->worker(turn.worker);
     if (worker.ended()) continue;
+    turn_ = turn;
     try {
       wait_ms = std::min(wait_ms, worker.step(true));
     } catch (const Killed&) {
@@ -177,8 +190,26 @@ void SimWorld::turn_instances() {
   clock_.advance_ms(std::max<int64_t>(1, wait_ms));
 }
 
+// A thread, or the whole process, stands still in the middle of what it does: what it knew may be wrong when it goes
+// on.
+void SimWorld::stand_still() {
+  if (calm_ || still_.instance != nullptr) return;
+  still_ = turn_;
+  still_is_dead_ = false;
+  const int64_t until_ms = now_ms() + (cluster_.dice() < 0.3 ? cluster_.number(5, 300) : cluster_.number(300, 8000));
+  if (cluster_.dice() < 0.7) {
+    still_.instance->frozen_from_ms = now_ms();
+    still_.instance->frozen_until_ms = until_ms;
+  }
+  while (now_ms() < until_ms && failure_.empty() && !still_is_dead_) turn();
+  turn_ = still_;
+  still_ = {};
+  if (still_is_dead_) throw Killed();
+}
+
 void SimWorld::check_ends() {
   for (Instance& instance : instances_) {
+    if (still_.instance == &instance) continue;
     if (instance.engine == nullptr) {
       if (now_ms() >= instance.starts_ms) start(instance);
       continue;
@@ -202,14 +233,24 @@ bool SimWorld::all_committed() {
   return !cluster_.any_open();
 }
 
+void SimWorld::turn() {
+  make_trouble();
+  cluster_.tick();
+  check_ends();
+  turn_group();
+  turn_instances();
+}
+
 SimReport SimWorld::run() {
   cluster_.set_faults(fault_rate_, kill_rate_);
+  cluster_.set_stand_still(stand_still_rate_, [this] { stand_still(); });
   while (failure_.empty()) {
     if (!calm_ && now_ms() > kTroubleMs) {
       say("calm");
       calm_ = true;
       rebalance_wanted_ = true;
       cluster_.set_faults(0, 0);
+      cluster_.set_stand_still(0, nullptr);
       cluster_.set_outage(false);
       for (size_t i = 0; i < written_.size(); ++i) written_[i] = source_[i].size();
       for (Instance& instance : instances_) instance.frozen_until_ms = 0;
@@ -219,11 +260,7 @@ SimReport SimWorld::run() {
       failure_ = "no end: not everything is committed after a long calm";
       break;
     }
-    make_trouble();
-    cluster_.tick();
-    check_ends();
-    turn_group();
-    turn_instances();
+    turn();
   }
   // What is still under way in the network arrives, and changes nothing any more.
   clock_.advance_ms(10'000);

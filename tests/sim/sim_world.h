@@ -1,6 +1,6 @@
 // SimWorld: some instances of the product (engine, workers, commit state machine: the real ones) on a simulated cluster
-// and clock, under faults at every call, outages, kills, stand-stills and rebalances; then calm; then the question
-// whether every record is there exactly once and in order.
+// and clock, under faults at every call, outages, kills, stand-stills (in mid-call too) and rebalances; then calm; then
+// the question whether every record is there exactly once and in order.
 //
 // One seed is one run. One thread.
 #pragma once
@@ -68,10 +68,13 @@ class SimWorld {
   void start(Instance& instance);
   void reload(Instance& instance);
   void kill(Instance& instance, const char* why);
+  void turn();
   void turn_instances();
+  void stand_still();
   void make_trouble();
   void check_ends();
   [[nodiscard]] bool frozen(const Instance& instance) const;
+  [[nodiscard]] bool dead(const Instance& instance) const;
   [[nodiscard]] bool all_committed();
   std::string check();
   void note_engine(const Instance& instance);
@@ -99,7 +102,17 @@ class SimWorld {
   bool calm_ = false;
   double fault_rate_ = 0;
   double kill_rate_ = 0;
+  double stand_still_rate_ = 0;
   int64_t outage_until_ms_ = 0;
+
+  // Whose step is being run; and who stands still in a call, below which the world goes on.
+  struct Turn {
+    Instance* instance = nullptr;
+    size_t worker = 0;
+  };
+  Turn turn_;
+  Turn still_;
+  bool still_is_dead_ = false;  // killed meanwhile: its call ends so
 
   Rebalance rebalance_ = Rebalance::none;
   bool rebalance_wanted_ = true;
