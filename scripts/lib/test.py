@@ -5,7 +5,7 @@ usage: scripts/test                  everything that needs no sanitizer
        scripts/test --asan           the unit and mock levels, built with the address and undefined-behaviour sanitizers
        scripts/test --all            both, as continuous integration does
        scripts/test --level LEVEL... only these levels (--level again for one more):
-                                     checks, unit, mock, kafka, demo, bench
+                                     checks, unit, mock, sim, kafka, faults, demo, bench
 
 The last line is `N passed, N failed`; logs of everything lie in build/test-logs.
 """
@@ -21,7 +21,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LOGS = os.path.join(ROOT, "build", "test-logs")
-LEVELS = ["checks", "unit", "mock", "kafka", "demo", "bench"]
+LEVELS = ["checks", "unit", "mock", "sim", "kafka", "faults", "demo", "bench"]
 DAEMON = os.path.join(ROOT, "build", "release", "millrace")
 
 
@@ -155,6 +155,31 @@ def optional(tally, name, path, words, seconds):
         step(tally, name, [path, *words], seconds, env=dict(os.environ, MILLRACE_BIN=DAEMON))
 
 
+# Seeds of the simulation: with brokers of today, and with the group coordinator of those before 4.0.
+SEEDS = 20_000
+SEEDS_OF_OLD_BROKERS = 10_000
+
+
+def simulation(tally):
+    program = "build/release/sim_run"
+    step(tally, f"simulation, {SEEDS} seeds", [program, "1", str(SEEDS)], 300)
+    old = [program, "1", str(SEEDS_OF_OLD_BROKERS), "--old-coordinator"]
+    step(tally, f"simulation, {SEEDS_OF_OLD_BROKERS} seeds, brokers before 4.0", old, 300)
+
+
+OLD_KAFKA = "3.9.1"
+
+
+def faults(tally):
+    """The short forms of the fault runs; one of them is on older brokers, whose jars come first."""
+    env = dict(os.environ, MILLRACE_KAFKA_VERSION=OLD_KAFKA)
+    code, _ = run(f"setup of Kafka {OLD_KAFKA}", ["scripts/setup"], 600, env=env)
+    if code != 0:
+        tally.add(0, 1)
+        return
+    step(tally, "faults", ["tests/faults/run", "short"], 1500, env=dict(os.environ, MILLRACE_BIN=DAEMON))
+
+
 def plain(tally, levels):
     if "checks" in levels:
         checks(tally)
@@ -167,14 +192,18 @@ def plain(tally, levels):
                 checks_of_daemon(tally, os.path.join(ROOT, "build", "debug", "millrace"))
         else:
             tally.add(0, 1)
-    if {"kafka", "demo", "bench"} & levels:
-        if not build("release"):
+    if {"sim", "kafka", "faults", "demo", "bench"} & levels:
+        if not build("release", "all", "sim_run", "faults_copier"):
             tally.add(0, 1)
             return
+        if "sim" in levels:
+            simulation(tally)
         if "kafka" in levels:
             optional(tally, "tests on a real broker", "tests/kafka/run", [], 1500)
             optional(tally, "security on a real broker", "tests/secure/run", [], 300)
             optional(tally, "load and memory on a real broker", "tests/load/run", [], 600)
+        if "faults" in levels:
+            faults(tally)
         if "demo" in levels:
             # Twice: what the first one leaves behind must not disturb the second.
             for time_ in ("first", "second"):

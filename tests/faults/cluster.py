@@ -48,6 +48,7 @@ class Node(kafka_script.Broker):
         self.direct, self.controller, self.behind = (free_port(self.host) for _ in range(3))
         self.proxied = None
         self.process = None
+        self.frozen = False
 
     def write(self):
         values = dict(kafka_script.PROPERTIES)
@@ -117,8 +118,10 @@ class Node(kafka_script.Broker):
 
     def freeze(self):
         self.send(signal.SIGSTOP)
+        self.frozen = True
 
     def thaw(self):
+        self.frozen = False
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
 
@@ -211,8 +214,11 @@ class Cluster:
     def all_in_sync(self):
         """Whether every partition, internal ones too, has all replicas in sync: only then is a fault a single one."""
         body = kafka_wire.Writer().pack("i", -1)
-        with self.wire(3.0) as wire:
-            reader = wire.call(kafka_wire.METADATA, 1, body)
+        try:
+            with self.wire(3.0) as wire:
+                reader = wire.call(kafka_wire.METADATA, 1, body)
+        except (OSError, kafka_wire.KafkaError):
+            return False
         for _ in range(reader.unpack("i")):
             reader.unpack("i"), reader.string(), reader.unpack("i"), reader.string()
         reader.unpack("i")
@@ -234,7 +240,7 @@ class Cluster:
         return [f"127.0.0.1:{node.proxied}" for node in self.nodes]
 
     def wire(self, timeout=10.0):
-        node = next((node for node in self.nodes if node.process), self.nodes[0])
+        node = next((node for node in self.nodes if node.process and not node.frozen), self.nodes[0])
         return kafka_wire.Cluster(f"{node.host}:{node.direct}", timeout=timeout)
 
     def node(self, number):

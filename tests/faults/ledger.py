@@ -20,8 +20,8 @@ def version(program):
 class Tally:
     """What one part did, all its repetitions together."""
 
-    def __init__(self, name, options, seed, program):
-        self.name, self.options, self.seed, self.program = name, options, seed, program
+    def __init__(self, name, options, kafka, seed, program):
+        self.name, self.options, self.kafka, self.seed, self.program = name, options, kafka, seed, program
         self.runs = self.wrong = 0
         self.effects = defaultdict(int)
         self.begun, self.seconds = time.time(), 0
@@ -45,7 +45,7 @@ class Tally:
         verdict = "as it must be" if not self.wrong else f"{self.wrong} WRONG"
         return (
             f"| {time.strftime('%Y-%m-%d', time.gmtime(self.begun))} | {self.name} | {version(self.program)} "
-            f"| {options.kafka}{level} | {self.seed} | {self.runs} | {effects} | {self.seconds:.0f} s | {digest} "
+            f"| {self.kafka}{level} | {self.seed} | {self.runs} | {effects} | {self.seconds:.0f} s | {digest} "
             f"| {verdict} |"
         )
 

@@ -84,26 +84,31 @@ class Field(Place):
             items.append(to_send(topic, value, key, partition, (("id", key),), when))
         self.produce(items)
 
-    def committed(self, group, seconds=30):
-        """As the harness asks, but a coordinator that is moving or gone is asked again."""
+    def patiently(self, ask, seconds=30):
+        """A broker that is moving its roles, or gone, is asked again."""
         end = time.monotonic() + seconds
         while True:
             try:
-                return super().committed(group)
+                return ask()
             except (OSError, struct.error, KafkaError):
                 if time.monotonic() > end:
                     raise
                 time.sleep(0.1)
 
-    def ends(self, topics, seconds=30):
-        end = time.monotonic() + seconds
-        while True:
-            try:
-                return super().ends(topics)
-            except (OSError, struct.error, KafkaError):
-                if time.monotonic() > end:
-                    raise
-                time.sleep(0.1)
+    def committed(self, group):
+        return self.patiently(lambda: super(Field, self).committed(group))
+
+    def ends(self, topics):
+        return self.patiently(lambda: super(Field, self).ends(topics))
+
+    def asked(self, question):
+        """What `question` finds out over the plain wire."""
+
+        def once():
+            with self.cluster.wire(3.0) as wire:
+                return question(wire)
+
+        return self.patiently(once)
 
     def count(self, what, number=1):
         self.effects[what] = self.effects.get(what, 0) + number
@@ -184,6 +189,8 @@ class Onlooker(Sampler):
     GRACE_SECONDS = 3
 
     def run(self):
+        # A single broker has nobody to move to.
+        self.grace = self.GRACE_SECONDS if self.bench.cluster.count > 1 else 0
         self.since, self.before = 0.0, None
         with open(os.path.join(self.bench.directory, "offsets.log"), "w") as log:
             while not self.ending.wait(self.every):
@@ -203,7 +210,7 @@ class Onlooker(Sampler):
         with kafka_wire.Cluster(f"{host}:{port}", timeout=2.0) as wire:
             found = wire.committed(self.group)
         sample = {(topic, part): at for topic, parts in found.items() for part, at in parts.items()}
-        believed = now - self.since >= self.GRACE_SECONDS
+        believed = now - self.since >= self.grace
         said = "" if believed else "new "
         log.write(f"{time.strftime('%H:%M:%S')} {now:.3f} {host} {said}{sorted(sample.items())}\n")
         if believed:

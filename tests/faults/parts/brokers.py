@@ -5,24 +5,28 @@ import time
 from rig import NoEffect, part
 from world import World, resident
 
-KINDS = ["kill", "stop", "freeze", "isolate", "reset", "all"]
+ROLES = ["controller", "group coordinator", "transaction coordinator", "source leader", "target leader"]
+SINGLE = ["kill", "stop", "freeze", "isolate"]
+KINDS = [*SINGLE, "reset", "elect", "move coordinators", "all"]
 WITHOUT_SECONDS = 25
+COORDINATORS = ["__consumer_offsets", "__transaction_state"]
 
 
-def roles_of(world, number):
-    """What the broker does for this pipeline just now."""
+def roles_of(world):
+    """{role: the brokers that have it for this pipeline just now}"""
     field = world.field
-    with field.cluster.wire() as wire:
-        answer = wire.metadata()
-        group = wire.coordinator(world.storm.group)
-    node = field.cluster.node(number)
-    roles = ["controller"] if answer["controller"] == number else []
-    if group == (node.host, node.direct):
-        roles.append("group coordinator")
-    for name, topics in (("source", [world.source]), ("target", world.targets), ("txn", ["__transaction_state"])):
-        if any(number in answer["topics"].get(topic, {}).values() for topic in topics):
-            roles.append(name)
-    return roles
+    answer, group = field.asked(lambda wire: (wire.metadata(), wire.coordinator(world.storm.group)))
+
+    def leaders(topics):
+        return {leader for topic in topics for leader in answer["topics"].get(topic, {}).values() if leader > 0}
+
+    return {
+        "controller": {answer["controller"]},
+        "group coordinator": {node.number for node in field.cluster.nodes if (node.host, node.direct) == group},
+        "transaction coordinator": leaders(["__transaction_state"]),
+        "source leader": leaders([world.source]),
+        "target leader": leaders(world.targets),
+    }
 
 
 def harm(cluster, kind, number):
@@ -48,45 +52,72 @@ def mend(cluster, kind, number):
         cluster.proxy.heal()
 
 
-def one_fault(world, kind):
+def all_killed(world):
+    field, nodes = world.field, world.field.cluster.nodes
+    for node in nodes:
+        node.kill()
+    time.sleep(1 + field.dice.random() * 2)
+    for node in nodes:
+        node.begin()
+    for node in nodes:
+        node.wait()
+    return world.storm.progress(60, "commit after all brokers were killed")
+
+
+def leaders_moved(world, topics):
+    if world.field.kafka("moveLeaders", topics=topics)["moved"] == 0:
+        raise NoEffect("no leader has moved")
+    return world.storm.progress(30, f"commit after the leaders of {topics} moved")
+
+
+def single_fault(world, kind, role):
+    """One broker that has this role; returns the longest wait for a commit."""
     field, cluster = world.field, world.field.cluster
-    field.until(cluster.all_in_sync, 60, "state in which all replicas are in sync")
-    if kind == "all":
-        for node in cluster.nodes:
-            node.kill()
-        time.sleep(1 + field.dice.random() * 2)
-        for node in cluster.nodes:
-            node.begin()
-        for node in cluster.nodes:
-            node.wait()
-        return world.storm.progress(60, "commit after all brokers were killed")
-    if kind == "reset":
-        if cluster.proxy.break_all() == 0:
-            raise NoEffect("no connection to break")
-        return world.storm.progress(20, "commit after all connections were broken")
-    number = field.dice.randrange(1, cluster.count + 1)
-    roles = roles_of(world, number)
+    roles = roles_of(world)
+    if not roles[role]:
+        raise NoEffect(f"nobody is {role}: {roles}")
+    number = field.dice.choice(sorted(roles[role]))
+    about = [name for name, who in roles.items() if number in who]
     harm(cluster, kind, number)
     try:
         # A broker that the others do not miss keeps its roles: then nothing that needs it can move.
-        can_move = kind in ("kill", "stop", "freeze") and cluster.count > 1
-        took = world.storm.progress(WITHOUT_SECONDS, f"progress without broker {number}, {roles}") if can_move else 0
+        can_move = kind != "isolate" and cluster.count > 1
+        took = world.storm.progress(WITHOUT_SECONDS, f"progress without broker {number}, {about}") if can_move else 0
         if not can_move:
             time.sleep(3 + field.dice.random() * 8)
     finally:
         mend(cluster, kind, number)
-    return max(took, world.storm.progress(30, f"commit after {kind} of broker {number}, {roles}"))
+    field.count(f"of the {role}")
+    return max(took, world.storm.progress(30, f"commit after {kind} of broker {number}, {about}"))
+
+
+def one_fault(world, kind, role):
+    field, cluster = world.field, world.field.cluster
+    field.until(cluster.all_in_sync, 60, "state in which all replicas are in sync")
+    if kind == "all":
+        return all_killed(world)
+    if kind == "reset":
+        if cluster.proxy.break_all() == 0:
+            raise NoEffect("no connection to break")
+        return world.storm.progress(20, "commit after all connections were broken")
+    if kind == "elect":
+        return leaders_moved(world, [world.source, *world.targets])
+    if kind == "move coordinators":
+        return leaders_moved(world, COORDINATORS)
+    return single_fault(world, kind, role)
 
 
 @part("brokers", brokers=3)
 def brokers(field):
-    """Kill, stop, freeze, isolate, reset, all killed, each on a broker by chance, under load: exact"""
+    """Eight faults: kill, stop, freeze, isolate, each of a role by chance; resets, elections, all killed: exact"""
     world = World(field, ["a", "b"])
-    kinds = list(KINDS)
+    kinds, roles = list(KINDS), list(ROLES)
     field.dice.shuffle(kinds)
+    field.dice.shuffle(roles)
     took = {}
     for kind in kinds:
-        took[kind] = one_fault(world, kind)
+        role = roles.pop() if kind in SINGLE else None
+        took[kind] = one_fault(world, kind, role)
         field.count(f"broker {kind}")
         time.sleep(1)
     field.note("longest waits " + ", ".join(f"{kind} {seconds:.1f} s" for kind, seconds in took.items()))

@@ -4,7 +4,10 @@ import signal
 import time
 
 from rig import Copier, NoEffect, part
+from schedules import SCHEDULES
 from storm import POINTS, Storm
+
+from parts import torn
 
 RATE = 1500
 CYCLES = 20
@@ -111,6 +114,21 @@ def no_abort_on_revoke(field):
 def cached_generation(field):
     """The group's metadata from before the group was joined: convicted"""
     convict(field, "cached-generation", frozen)
+
+
+@part("broken-no-outcome-rule")
+def no_outcome_rule(field):
+    """Transactions without the outcome rule: each of the schedules x1 to x5 convicts it"""
+    whole = field.name
+    for name in SCHEDULES:
+        if name == "x6":
+            continue  # fences, and damages nothing
+        field.name = f"{whole}.{name}"
+        verdict, codes, _, _ = torn.directed(field, name, rule=False, make=torn.copier)
+        if not verdict.problems:
+            raise NoEffect(f"{name} has not convicted it; the late request was answered {codes}")
+        field.note(f"{name} convicts it of {', '.join(verdict.names())}")
+        field.count(name)
 
 
 assert set(AIMED) <= set(POINTS)

@@ -1,6 +1,5 @@
 """Stops while something is stuck: the process ends within its time-out whatever happens, and nothing is lost."""
 
-import asyncio
 import time
 
 from frames import END_TXN, INIT_PRODUCER_ID, JOIN_GROUP
@@ -9,9 +8,10 @@ from world import World
 
 TIMEOUT = 5
 SLACK = 1.0
+FINISHED, CUT = 0, 6
 
 
-def stop_and_time(field, member, codes=(0, 6)):
+def stop_and_time(field, member, codes):
     member.restarting = False
     ended_before = len(member.codes)
     begun = time.monotonic()
@@ -26,100 +26,64 @@ def stop_and_time(field, member, codes=(0, 6)):
     field.count("stuck stop")
     field.note(f"ended with {code} after {took:.2f} s")
     assert took <= TIMEOUT + SLACK, f"the stop took {took:.2f} s, exit code {code}"
-    assert code in codes, f"the exit code is {code} after {took:.2f} s"
+    assert code in codes, f"the exit code is {code} after {took:.2f} s, not one of {codes}"
 
 
-def again(field, world, member):
-    """What harmed it is over; it is started again, and everything must be there once."""
-    field.proxy.clear()
-    field.proxy.heal()
-    member.codes.clear()
-    member.start_again()
-    world.finish()
+# --- before anything was reached: nothing is open, so it ends well and at once ---
+
+AT_START = {
+    "never-connected": ("No broker listens", ["127.0.0.1:1"]),
+    "no-such-name": ("The brokers' name does not resolve", ["no-such-broker.invalid:9092"]),
+}
 
 
-def at_start(field, brokers):
-    """Never connected: it is asked to stop while it has not reached anything."""
-    world = World(field, [], observe=False, start=False)
-    changes = {"kafka": {"brokers": brokers}, "stop": {"timeout": f"{TIMEOUT}s"}}
-    stuck = field.subject(Millrace(field, world.graph, "n", **changes))
+def stop_at_start(field, world, name):
+    changes = {"kafka": {"brokers": AT_START[name][1]}, "stop": {"timeout": f"{TIMEOUT}s"}}
+    stuck = field.subject(Millrace(field, world.graph, name, **changes))
     stuck.start()
     field.until(lambda: stuck.daemon.get("/healthz")[0] == 200 or not stuck.pid, 10, "answer over HTTP")
     time.sleep(1)
-    stop_and_time(field, stuck)
+    stop_and_time(field, stuck, (FINISHED,))
     stuck.close()
-    world.begin()
-    world.add("a")
-    world.storm.progress(60)
-    world.finish()
 
 
-@part("stuck-never-connected")
-def never_connected(field):
-    """No broker listens"""
-    at_start(field, ["127.0.0.1:1"])
+# --- while it runs: each harms, and returns when the stop may come ---
 
 
-@part("stuck-no-such-name")
-def no_such_name(field):
-    """The brokers' name does not resolve"""
-    at_start(field, ["no-such-broker.invalid:9092"])
-
-
-def while_running(field, harm, wait):
-    world = World(field, ["a"])
-    (member,) = world.members
-    harm()
-    time.sleep(wait)
-    stop_and_time(field, member)
-    again(field, world, member)
-
-
-@part("stuck-refused")
-def refused(field):
+def refused(field, member):
     """All connections are refused"""
-    while_running(field, lambda: field.proxy.refuse(), 0.5 + field.dice.random())
+    field.proxy.refuse()
+    time.sleep(0.5 + field.dice.random())
 
 
-@part("stuck-black-hole")
-def black_hole(field):
+def black_hole(field, member):
     """Nothing passes any more, connections stay"""
-    while_running(field, lambda: field.proxy.black_hole(), 0.1 + field.dice.random() * 6)
+    field.proxy.black_hole()
+    time.sleep(0.1 + field.dice.random() * 6)
 
 
-@part("stuck-half-open")
-def half_open(field):
+def half_open(field, member):
     """Requests arrive, answers do not"""
 
     async def never(frame):
         return False
 
-    while_running(field, lambda: field.proxy.rule(never, on="answer", times=None), field.dice.random() * 2)
+    field.proxy.rule(never, on="answer", times=None)
+    time.sleep(field.dice.random() * 2)
 
 
-@part("stuck-frozen-broker")
-def frozen(field):
+def frozen_broker(field, member):
     """The broker stands still"""
-    world = World(field, ["a"])
-    (member,) = world.members
     field.cluster.node(1).freeze()
-    try:
-        time.sleep(0.2 + field.dice.random() * 2)
-        stop_and_time(field, member)
-    finally:
-        field.cluster.node(1).thaw()
-    again(field, world, member)
+    time.sleep(0.2 + field.dice.random() * 2)
 
 
-def stuck_at(field, api, restart):
+def unanswered(field, member, api, restart):
     """The answer to one kind of request never comes; the stop arrives while it is waited for."""
-    world = World(field, ["a"])
-    (member,) = world.members
     caught = []
 
     async def act(frame):
         caught.append(frame)
-        await asyncio.sleep(0)
         return False
 
     field.proxy.rule(act, on="answer", api=api, times=None)
@@ -127,23 +91,83 @@ def stuck_at(field, api, restart):
         member.kill()
     field.until(lambda: caught and member.pid, 20, "frame to be stuck at")
     time.sleep(0.3)
-    stop_and_time(field, member)
-    again(field, world, member)
 
 
-@part("stuck-in-commit")
-def in_commit(field):
+def in_commit(field, member):
     """EndTxn is never answered"""
-    stuck_at(field, END_TXN, False)
+    unanswered(field, member, END_TXN, False)
 
 
-@part("stuck-in-init")
-def in_init(field):
+def in_init(field, member):
     """InitProducerId is never answered"""
-    stuck_at(field, INIT_PRODUCER_ID, True)
+    unanswered(field, member, INIT_PRODUCER_ID, True)
 
 
-@part("stuck-in-rebalance")
-def in_rebalance(field):
+def in_rebalance(field, member):
     """JoinGroup is never answered"""
-    stuck_at(field, JOIN_GROUP, True)
+    unanswered(field, member, JOIN_GROUP, True)
+
+
+# What had an open batch is cut; one that has lost its partitions meanwhile, or has none yet, has nothing to finish.
+RUNNING = {
+    "refused": (refused, (CUT,)),
+    "black-hole": (black_hole, (FINISHED, CUT)),
+    "half-open": (half_open, (CUT,)),
+    "frozen-broker": (frozen_broker, (CUT,)),
+    "in-commit": (in_commit, (CUT,)),
+    "in-init": (in_init, (FINISHED,)),
+    "in-rebalance": (in_rebalance, (FINISHED,)),
+}
+
+
+def stop_while_running(field, world, name):
+    """Harm, stop, no harm any more, start again."""
+    (member,) = world.members
+    harm, codes = RUNNING[name]
+    try:
+        harm(field, member)
+        stop_and_time(field, member, codes)
+    finally:
+        field.cluster.node(1).thaw()
+        field.proxy.clear()
+        field.proxy.heal()
+    member.codes.clear()
+    member.start_again()
+    world.storm.progress(60, f"commit after {name}")
+
+
+def run(field, names):
+    """Some of the nine on one load; everything must be there once at the end."""
+    world = World(field, [], start=False)
+    for name in names:
+        if name in AT_START:
+            stop_at_start(field, world, name)
+    world.begin()
+    world.add("a")
+    world.storm.progress(60, "first commit")
+    for name in names:
+        if name in RUNNING:
+            stop_while_running(field, world, name)
+    world.finish()
+
+
+@part("stuck-stops")
+def all_nine(field):
+    """All nine stuck stops in an order by chance, on one load"""
+    names = [*AT_START, *RUNNING]
+    field.dice.shuffle(names)
+    run(field, names)
+
+
+def make_part(name, about):
+    def one(field):
+        run(field, [name])
+
+    one.__doc__ = about
+    part(f"stuck-{name}")(one)
+
+
+for name, (about, _) in AT_START.items():
+    make_part(name, about)
+for name, (harm, _) in RUNNING.items():
+    make_part(name, harm.__doc__)

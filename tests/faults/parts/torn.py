@@ -26,14 +26,13 @@ def millrace(field, graph, name, rule=True, ring=4):
     return field.subject(Millrace(field, graph, "a", switches, workers=1, stop={"timeout": "5s"}))
 
 
-def directed(field, name, rule=True, ring=4):
-    """One schedule on a fresh pair of topics; returns (verdict, codes of the late request, recoveries)."""
+def directed(field, name, rule=True, ring=4, make=None):
+    """One schedule on a fresh pair of topics; returns (verdict, codes of the late request, recoveries, starts)."""
     source, target = field.create(source=1, out=4)
     field.fill(source, RECORDS, partition=0)
     graph = field.straight(source, target, 4, batch={"max_records": BATCH})
-    make, schedule = (copier if field.rig.subject == "copier" else millrace), SCHEDULES[name]
-    if field.rig.subject == "copier" and name == "x3":
-        schedule = x3_own
+    make = make or (copier if field.rig.subject == "copier" else millrace)
+    schedule = x3_own if make is copier and name == "x3" else SCHEDULES[name]
     subject = make(field, graph, name, rule, ring)
 
     async def run():
