@@ -33,6 +33,10 @@ void Group::serve_consumer(int wait_ms) {
   rd_kafka_message_t* message = rd_kafka_consumer_poll(consumer_.get(), wait_ms);
   if (message == nullptr) return;
   const rd_kafka_resp_err_t code = message->err;
+  if (code == RD_KAFKA_RESP_ERR__FATAL) {
+    rd_kafka_message_destroy(message);
+    return end_fatally();
+  }
   const char* text = rd_kafka_message_errstr(message);
   KafkaError error = error_of(code);
   if (text != nullptr) error.text = escape_for_log(text, 512);

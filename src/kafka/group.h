@@ -86,6 +86,7 @@ class Group {
   static rd_kafka_resp_err_t on_broker_state(rd_kafka_t* client, int32_t id, const char* protocol, const char* name,
                                              int port, const char* state, void* opaque);
   void complain(const KafkaError& error);
+  void end_fatally();
   void clear_complaint();
   void forget_old_complaint();
   void judge_refusal();

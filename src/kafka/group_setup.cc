@@ -250,20 +250,30 @@ void Group::on_rebalance(rd_kafka_t* /*client*/, rd_kafka_resp_err_t code, rd_ka
   self->events_.push_back(Event{code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS, partitions_of(list)});
 }
 
-void Group::on_error(rd_kafka_t* client, int code, const char* reason, void* opaque) {
+void Group::on_error(rd_kafka_t* /*client*/, int code, const char* reason, void* opaque) {
   auto* self = static_cast<Group*>(opaque);
-  KafkaError error = complaint_of(code, reason);
-  if (error.code == RD_KAFKA_RESP_ERR__FATAL) {
-    std::array<char, 512> text{};
-    error = error_of(rd_kafka_fatal_error(client, text.data(), text.size()));
-    error.fatal = true;
-    error.text = escape_for_log(text.data(), 512);
-    // With static membership: another instance runs under our name.
-    const bool fenced = error.code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID;
-    self->shared_.failure.set(
-        Error{Remedy::stop, "the group: " + error.text, fenced ? ExitCode::fenced : ExitCode::internal});
-  }
+  const KafkaError error = complaint_of(code, reason);
+  if (error.code == RD_KAFKA_RESP_ERR__FATAL) return self->end_fatally();
   self->complain(error);
+}
+
+// A consumer with a fatal error has left its group for good; it says so once, by the poll, and never joins again.
+// Fenced as a member in good standing: another instance runs under our static name. Fenced after the group was lost: it
+// is librdkafka's own heartbeat, sent under no member id when the session has run out, that is refused with this code
+// (met when a coordinator stood still for longer than the session). There a restart is all that is needed.
+void Group::end_fatally() {
+  std::array<char, 512> text{};
+  KafkaError error = error_of(rd_kafka_fatal_error(consumer_.get(), text.data(), text.size()));
+  error.fatal = true;
+  error.text = escape_for_log(text.data(), 512);
+  ExitCode code = ExitCode::internal;
+  if (error.code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID) {
+    const bool member = view().state == GroupState::steady && events_.empty() && doing_ == Doing::nothing;
+    code = member ? ExitCode::fenced : ExitCode::no_progress;
+    if (!member) error.text = "shut out of the group after its session ran out; a restart joins it anew: " + error.text;
+  }
+  shared_.failure.set(Error{Remedy::stop, "the group: " + error.text, code});
+  complain(error);
 }
 
 rd_kafka_resp_err_t Group::on_new(rd_kafka_t* client, const rd_kafka_conf_t* /*conf*/, void* opaque, char* /*text*/,

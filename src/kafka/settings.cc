@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "config/parse.h"
 #include "kafka/library_log.h"
+#include "kafka/test_switches.h"
 
 namespace millrace {
 
@@ -122,8 +123,13 @@ Result<FetchLimits> divide_prefetch(int64_t prefetch_bytes, int64_t partitions) 
 
 Result<ConfHandle> consumer_conf(const EdgeSettings& settings, const FetchLimits& limits) {
   ConfWriter conf;
-  conf.set("partition.assignment.strategy", "cooperative-sticky");
-  conf.set("heartbeat.interval.ms", std::min(settings.times.heartbeat_ms, settings.times.session_ms / 3));
+  if (group_protocol_is_consumer()) {
+    conf.set("group.protocol", "consumer");
+  } else {
+    conf.set("partition.assignment.strategy", "cooperative-sticky");
+    conf.set("heartbeat.interval.ms", std::min(settings.times.heartbeat_ms, settings.times.session_ms / 3));
+    conf.set("session.timeout.ms", settings.times.session_ms);
+  }
   conf.set("fetch.wait.max.ms", 100);
   conf.set("fetch.error.backoff.ms", 50);
   set_common(conf, settings, Scope::consumer);
@@ -136,7 +142,6 @@ Result<ConfHandle> consumer_conf(const EdgeSettings& settings, const FetchLimits
   conf.set("check.crcs", "true");
   conf.set("enable.partition.eof", "true");
   conf.set("allow.auto.create.topics", "false");
-  conf.set("session.timeout.ms", settings.times.session_ms);
   conf.set("max.poll.interval.ms", std::max(settings.times.max_poll_ms, settings.times.session_ms));
   conf.set("fetch.queue.backoff.ms", 5);
   conf.set("queued.max.messages.kbytes", limits.partition_bytes / kKiB);

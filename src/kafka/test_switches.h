@@ -33,7 +33,15 @@ inline void pause_in_the_swap() {
   WakeUp pause;
   static_cast<void>(pause.wait(std::stoll(value)));
 }
+// MILLRACE_TEST_GROUP_PROTOCOL=consumer: the group protocol of KIP-848, which is not offered as long as it is unproven.
+inline bool group_protocol_is_consumer() {
+  const char* value = std::getenv("MILLRACE_TEST_GROUP_PROTOCOL");
+  return value != nullptr && std::strcmp(value, "consumer") == 0;
+}
 #else
+constexpr bool group_protocol_is_consumer() {
+  return false;
+}
 inline void pause_in_the_swap() {}
 constexpr bool outcome_rule_is_on() {
   return true;

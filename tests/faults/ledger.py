@@ -20,34 +20,57 @@ def version(program):
 class Tally:
     """What one part did, all its repetitions together."""
 
-    def __init__(self, name, options, kafka, seed, program):
-        self.name, self.options, self.kafka, self.seed, self.program = name, options, kafka, seed, program
+    def __init__(self, name, kafka, seed, program):
+        self.name, self.kafka, self.seed, self.program = name, kafka, seed, program
         self.runs = self.wrong = 0
         self.effects = defaultdict(int)
+        self.figures = defaultdict(list)
         self.begun, self.seconds = time.time(), 0
         self.lines = []
 
-    def add(self, effects, ok):
+    def add(self, field, ok):
         self.runs += 1
         self.wrong += not ok
-        for what, number in effects.items():
+        for what, number in field.effects.items():
             self.effects[what] += number
-        self.lines.append(f"{self.name} {self.seed + self.runs - 1} {sorted(effects.items())} {ok}")
+        for what, seconds in field.figures.items():
+            self.figures[what] += seconds
+        self.lines.append(f"{self.name} {self.seed + self.runs - 1} {sorted(field.effects.items())} {ok}")
+
+    def distributions(self):
+        """One text for each kind of time that was measured."""
+        found = []
+        for what, seconds in sorted(self.figures.items()):
+            seconds = sorted(seconds)
+            # The smallest value that at least so many of a hundred do not exceed.
+            p50, p95 = (seconds[max(0, -(-share * len(seconds) // 100) - 1)] for share in (50, 95))
+            found.append(f"{what}: {len(seconds)} times, p50 {p50:.1f} s, p95 {p95:.1f} s, most {seconds[-1]:.1f} s")
+        return found
 
     def end(self):
         self.seconds = time.time() - self.begun
 
     def row(self):
-        options = self.options
-        level = "" if options.transaction_version is None else f", transaction.version {options.transaction_version}"
-        effects = ", ".join(f"{number} {what}" for what, number in sorted(self.effects.items()))
+        counts = [f"{number} {what}" for what, number in sorted(self.effects.items())]
+        effects = ", ".join(counts + self.distributions())
         digest = hashlib.sha256("\n".join(self.lines).encode()).hexdigest()[:12]
         verdict = "as it must be" if not self.wrong else f"{self.wrong} WRONG"
         return (
             f"| {time.strftime('%Y-%m-%d', time.gmtime(self.begun))} | {self.name} | {version(self.program)} "
-            f"| {self.kafka}{level} | {self.seed} | {self.runs} | {effects} | {self.seconds:.0f} s | {digest} "
+            f"| {self.kafka} | {self.seed} | {self.runs} | {effects} | {self.seconds:.0f} s | {digest} "
             f"| {verdict} |"
         )
+
+
+def next_seed(name, kafka):
+    """The seed behind the last one that the ledger has for this part and version of Kafka; 1 when it has none."""
+    seeds = [0]
+    with open(FILE) as file:
+        for line in file:
+            cells = [cell.strip() for cell in line.split("|")]
+            if len(cells) > 7 and cells[2] == name and cells[4] == kafka:
+                seeds.append(int(cells[5]) + int(cells[6]) - 1)
+    return max(seeds) + 1
 
 
 def add(tally):

@@ -8,15 +8,27 @@ from storm import Storm
 class World:
     """Topics, graph, load, onlookers and instances of one run."""
 
-    def __init__(self, field, names, rate=2500, static=True, kafka=None, observe=True, start=True, **changes):
-        self.field = field
+    def __init__(
+        self,
+        field,
+        names,
+        rate=2500,
+        static=True,
+        kafka=None,
+        observe=True,
+        start=True,
+        interval="150ms",
+        switches=None,
+        **changes,
+    ):
+        self.field, self.switches = field, switches
         self.changes = {"workers": 2, "stop": {"timeout": "5s"}, **changes}
         kafka = {"session_timeout": "6s", "heartbeat_interval": "500ms", "static": static, **(kafka or {})}
         if field.rig.subject == "copier":
             source, target = field.create(source=6, out=4)
             self.graph, self.poison = field.straight(source, target, 4), 0
         else:
-            source, self.graph = loaded_graph(field, kafka=kafka, interval="150ms")
+            source, self.graph = loaded_graph(field, kafka=kafka, interval=interval)
             self.poison = 150
         self.source, self.rate, self.static = source, rate, static
         self.targets = field.targets(self.graph)
@@ -39,13 +51,14 @@ class World:
             self.storm.progress(60, "first commit")
 
     def member(self, name, **changes):
+        """An instance, not started."""
         field = self.field
         if field.rig.subject == "copier":
             instance = name if self.static else None
             words = {"batch": 300, "interval": 100, "session": 6000, "instance": instance}
             return field.subject(Copier(field, field.rig.copier, name, self.graph, **words))
         changes = {**self.changes, "kafka": {"static": self.static}, **changes}
-        return field.subject(Millrace(field, self.graph, name, **changes))
+        return field.subject(Millrace(field, self.graph, name, self.switches, **changes))
 
     def add(self, name, **changes):
         member = self.member(name, **changes)

@@ -185,6 +185,19 @@ TEST_CASE("An owner that does not let go in time loses the partitions, and is to
   CHECK(rig.stop().complete);
 }
 
+TEST_CASE("A member that is fenced by its static name ends with the code for that, and does not stay without a group") {
+  Rig rig;
+  rig.settings.static_membership = true;
+  rig.settings.times.heartbeat_ms = 200;
+  rig.run();
+  REQUIRE(wait_until([&] { return rig.owner.count() == 2 && rig.edge->snapshot().state == GroupState::steady; }));
+  constexpr int16_t kHeartbeat = 12;
+  rig.cluster.next(kHeartbeat, {RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID});
+  REQUIRE(wait_until([&] { return rig.edge->failure().has_value(); }));
+  CHECK(rig.edge->failure()->exit_code == ExitCode::fenced);
+  rig.stop();
+}
+
 TEST_CASE("A stop before anything was assigned, or without brokers, ends in time") {
   Rig rig;
   rig.edge = std::move(Edge::create(rig.settings, kClock).value());

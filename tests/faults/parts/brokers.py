@@ -64,6 +64,17 @@ def all_killed(world):
     return world.storm.progress(60, "commit after all brokers were killed")
 
 
+def moved_on(world, seconds):
+    """Until every partition has a commit that is not there yet; returns the seconds that it took."""
+    before = world.field.committed(world.storm.group)
+
+    def moved():
+        now = world.field.committed(world.storm.group)
+        return all(now.get(place, -1) > offset for place, offset in before.items())
+
+    return world.field.until(moved, seconds, "commit on every partition")
+
+
 def leaders_moved(world, topics):
     if world.field.kafka("moveLeaders", topics=topics)["moved"] == 0:
         raise NoEffect("no leader has moved")
@@ -121,6 +132,20 @@ def brokers(field):
         field.count(f"broker {kind}")
         time.sleep(1)
     field.note("longest waits " + ", ".join(f"{kind} {seconds:.1f} s" for kind, seconds in took.items()))
+    world.finish()
+
+
+@part("coordinator-stalled")
+def coordinator_stalled(field):
+    """The only broker stands still a little longer than the session, five times; static members come back"""
+    world = World(field, ["a", "b"], rate=1000)
+    node = field.cluster.node(1)
+    for _ in range(5):
+        node.freeze()
+        time.sleep(5.9 + field.dice.random())
+        node.thaw()
+        field.count("coordinator stalled")
+        field.figure("coordinator back to a commit on every partition", moved_on(world, 40))
     world.finish()
 
 

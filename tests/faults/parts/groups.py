@@ -4,16 +4,16 @@ import signal
 import time
 
 from frames import END_TXN, PRODUCE, TXN_OFFSET_COMMIT
-from rig import part
+from rig import NoEffect, part
 from world import World
 
 ASSIGNORS = {"range": "range", "cooperative": "cooperative-sticky"}
 
 
-def rebalances(field, assignor, rounds=5):
-    """Each round: one is added, one stopped cleanly, one killed."""
+def rebalances(field, assignor, rounds=5, switches=None):
+    """Each round: one is added, and one stopped cleanly or killed."""
     kafka = {"properties": {"partition.assignment.strategy": assignor}} if assignor else {}
-    world = World(field, ["a", "b"], static=False, kafka=kafka)
+    world = World(field, ["a", "b"], static=False, kafka=kafka, switches=switches)
     number = 0
     for _ in range(rounds):
         number += 1
@@ -47,6 +47,24 @@ for name, strategy in ASSIGNORS.items():
 
     run.__doc__ = f"The same with {strategy}"
     part(f"rebalances-{name}")(run)
+
+
+# With this protocol it is the brokers that say how often a member is heard and how long it may be silent.
+KIP_848 = {
+    "group.consumer.session.timeout.ms": 6000,
+    "group.consumer.min.session.timeout.ms": 3000,
+    "group.consumer.heartbeat.interval.ms": 500,
+    "group.consumer.min.heartbeat.interval.ms": 500,
+}
+
+
+@part("rebalances-kip-848", settings=KIP_848)
+def rebalances_new_protocol(field):
+    """The same with the group protocol of KIP-848; needs a build with MILLRACE_TEST_SWITCHES"""
+    rebalances(field, None, switches={"MILLRACE_TEST_GROUP_PROTOCOL": "consumer"})
+    kind = field.kafka("group", group=field.name)["type"]
+    if kind != "Consumer":
+        raise NoEffect(f"the group has the protocol of a {kind} group")
 
 
 @part("zombie")
@@ -93,6 +111,7 @@ def machine_lost(field):
         "commit on every partition",
     )
     field.count("instance lost")
+    field.figure("instance lost to a commit on every partition", took)
     field.note(f"all partitions moved on after {took:.1f} s")
     assert took <= 25 * 1.5, f"{took:.1f} s"
     world.members.remove(victim)

@@ -7,6 +7,7 @@ from storm import POINTS
 from world import World
 
 EACH = 3
+RATE = 4000  # records a second: 1,000 kills are to be met by five million of them
 BY_CHANCE = 9
 NOT_FOR_COPIER = ("P2", "P16", "P18")
 
@@ -21,14 +22,14 @@ def plan(field, each, by_chance):
 
 
 def kill_round(field, each=EACH, by_chance=BY_CHANCE):
-    world = World(field, ["a", "b"])
+    world = World(field, ["a", "b"], rate=RATE)
     kills = plan(field, each, by_chance)
     took = []
     for point in kills:
         world.storm.kill_at(point, field.dice.choice(world.members))
         if field.dice.random() < 0.5:
             # Half of the kills meet an instance that has come to work again.
-            took.append(world.storm.progress(60, f"commit after {point}"))
+            took.append(world.storm.progress(20, f"commit after {point}"))
         else:
             time.sleep(field.dice.random() * 0.3)
     field.count("kills", len(kills))

@@ -300,6 +300,9 @@ class Graph:
             document["dead_letters"] = {"topic": self.dead_topic}
         return document
 
+    def learn(self, outputs):
+        """What was found, before it is judged: of use only to a graph that was changed while it ran."""
+
     def outputs(self, record):
         """Everything that must come of this record: a list of Out and Dead."""
         name, spec = next((name, spec) for name, spec in self.sources.items() if record.topic in spec["topics"])
