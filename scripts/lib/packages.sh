@@ -5,12 +5,13 @@ PACKAGES=(
   # compilers and build
   g++ cmake ninja-build make ccache mold pkg-config git ca-certificates dpkg-dev
   # what the daemon links to
-  libabsl-dev libcivetweb-dev libcli11-dev libexpected-dev libfmt-dev libmimalloc-dev libre2-dev libsimdjson-dev
-  libspdlog-dev libxxhash-dev libyaml-cpp-dev prometheus-cpp-dev
+  libabsl-dev libcivetweb-dev libcli11-dev libexpected-dev libfmt-dev libmimalloc-dev libpq-dev libre2-dev libsimdjson-dev
+  libspdlog-dev libsqlite3-dev libxxhash-dev libyaml-cpp-dev prometheus-cpp-dev
   # what librdkafka links to
   liblz4-dev libsasl2-dev libssl-dev libzstd-dev zlib1g-dev
   # tests and benchmarks
   catch2 libbenchmark-dev librapidcheck-dev kcat zstd curl openssl procps iproute2 python3 python3-yaml systemd
+  postgresql
   "openjdk-17-jdk-headless|openjdk-21-jdk-headless|default-jdk-headless" maven
   # checks of the sources, fuzz targets
   "clang-14|clang" "clang-format-14|clang-format" "clang-tidy-14|clang-tidy" "libclang-rt-14-dev|libclang-rt-dev"
@@ -21,7 +22,7 @@ COMMANDS=(g++ cmake ninja make pkg-config git kcat zstd curl openssl python3 jav
 HEADERS=(
   absl/time/time.h civetweb.h CLI/CLI.hpp tl/expected.hpp fmt/core.h re2/re2.h simdjson.h spdlog/spdlog.h
   xxhash.h yaml-cpp/yaml.h prometheus/counter.h lz4.h sasl/sasl.h openssl/ssl.h zstd.h zlib.h
-  rapidcheck.h
+  rapidcheck.h sqlite3.h postgresql/libpq-fe.h
 )
 
 debian_like() {

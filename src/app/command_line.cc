@@ -76,6 +76,14 @@ void add_options(CLI::App& app, CommandLine& line, std::string& accept_offsets, 
       app.add_option("--offset", line.eval.offset)->check(CLI::NonNegativeNumber);
       app.add_flag("--explain", line.eval.explain);
       break;
+    case Command::history:
+      app.add_option("FILE", line.file)->required();
+      app.add_option("--instance", line.instance);
+      app.add_flag("--events", line.history.events);
+      app.add_flag("--batches")->excludes("--events");
+      app.add_option("--last", line.history.last)->check(CLI::Range(1, 100'000));
+      app.add_flag("--json", line.history.json);
+      break;
     default:
       break;
   }
@@ -94,9 +102,10 @@ CommandLine parse_command_line(const std::vector<std::string>& words) {
   }
   CommandLine line;
   const std::string name = first == "--version" ? "version" : first;
-  constexpr Command kCommands[] = {Command::run,       Command::check, Command::graph,   Command::topics,
-                                   Command::reconcile, Command::knobs, Command::version, Command::eval};
-  constexpr std::string_view kNames[] = {"run", "check", "graph", "topics", "reconcile", "knobs", "version", "eval"};
+  constexpr Command kCommands[] = {Command::run,   Command::check,   Command::graph, Command::topics,  Command::reconcile,
+                                   Command::knobs, Command::version, Command::eval,  Command::history};
+  constexpr std::string_view kNames[] = {"run",   "check",   "graph", "topics", "reconcile",
+                                         "knobs", "version", "eval",  "history"};
   const auto* found = std::find(std::begin(kNames), std::end(kNames), name);
   if (found == std::end(kNames)) return wrong("", wrong_command(first));
   line.command = kCommands[found - std::begin(kNames)];

@@ -10,7 +10,7 @@
 
 namespace millrace {
 
-enum class Command : uint8_t { run, check, graph, topics, reconcile, knobs, version, eval, help, wrong_usage };
+enum class Command : uint8_t { run, check, graph, topics, reconcile, knobs, version, eval, history, help, wrong_usage };
 
 // How to go on after an offset audit has stopped the pipeline.
 enum class AcceptOffsets : uint8_t { no, committed, expected };
@@ -26,10 +26,16 @@ struct EvalOptions {
   bool explain = false;
 };
 
+struct HistoryOptions {
+  bool events = false;  // else batches
+  bool json = false;
+  int64_t last = 20;
+};
+
 struct CommandLine {
   Command command = Command::help;
-  std::string file;      // run, check, graph, topics, reconcile
-  std::string instance;  // run: empty, as the YAML says
+  std::string file;      // run, check, graph, topics, reconcile, history
+  std::string instance;  // run, history: empty, as the YAML says
   bool accept_start = false;
   AcceptOffsets accept_offsets = AcceptOffsets::no;
   bool connect = false;  // check, topics
@@ -41,6 +47,7 @@ struct CommandLine {
   std::string to = "now";
   bool mermaid = false;  // graph
   EvalOptions eval;
+  HistoryOptions history;
   std::string text;  // help: the help; wrong_usage: what is wrong, and where to look
 };
 

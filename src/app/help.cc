@@ -11,7 +11,7 @@ struct Help {
   std::string_view text;
 };
 
-constexpr std::array<Help, 9> kHelps = {{
+constexpr std::array<Help, 10> kHelps = {{
     {"", R"(millrace - Kafka topics, through filter, classify and decorate, to Kafka topics. Exactly once.
 
 usage: millrace COMMAND ...
@@ -22,6 +22,7 @@ usage: millrace COMMAND ...
   topics FILE   print the commands that create the topics; with --measured, how large they should be
   reconcile FILE
                 hold what was sent against what is in the destinations, over a stretch of time
+  history FILE  print the last batches, or events, of a pipeline
   eval EXPR     try an expression on a record given on the command line
   knobs         list every number that can be turned, with default and range
   version       print the version, and that of librdkafka
@@ -130,6 +131,19 @@ Exit code: 0 when every decidable destination is equal; 1 when one differs, none
 usage: millrace knobs
 
 Prints for each knob its key in the YAML, default, range, and whether it needs a restart.
+)"},
+    {"history", R"(millrace history - print the last batches, or events, of a pipeline
+
+usage: millrace history FILE [--instance NAME] [--batches | --events] [--last N] [--json]
+
+  --instance NAME  of this instance, in the place of `instance:` in the file and of the host's name
+  --batches        one line a batch (the default)
+  --events         one line an event: start, stop, reload, partitions, workers, connections, recoveries
+  --last N         so many lines at most, the newest last (20)
+  --json           one object a line, with every column of the table
+
+Works while the daemon runs and after it has ended. The rows lie in history.sqlite in the state directory, or in
+PostgreSQL (`history:` in the file); runbooks/tuning/history.md has the queries that answer more.
 )"},
     {"version", R"(millrace version - print the version
 

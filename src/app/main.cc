@@ -6,6 +6,7 @@
 
 #include "app/command_line.h"
 #include "app/commands.h"
+#include "app/history_command.h"
 #include "app/reconcile.h"
 #include "app/run.h"
 #include "app/topics.h"
@@ -31,6 +32,8 @@ millrace::ExitCode run_line(const millrace::CommandLine& line) {
       return millrace::version_command(version, std::cout);
     case millrace::Command::eval:
       return millrace::eval_command(line.eval, std::cout);
+    case millrace::Command::history:
+      return millrace::history_command(line, std::cout);
     case millrace::Command::help:
       std::cout << line.text;
       return millrace::ExitCode::done;

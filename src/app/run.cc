@@ -13,6 +13,7 @@
 
 #include "app/assemble.h"
 #include "app/audit_note.h"
+#include "app/history_command.h"
 #include "app/live_watch.h"
 #include "app/signals.h"
 #include "app/state_directory.h"
@@ -29,6 +30,7 @@
 #include "pipeline/engine.h"
 #include "status/http_server.h"
 #include "status/pages.h"
+#include "status/recorder.h"
 
 namespace millrace {
 namespace {
@@ -74,6 +76,8 @@ class Run {
   Ending live();
   // Ends in order. Nothing of this object is asked to move afterwards.
   void stop(Ending& ending);
+  // What is left to write for the history.
+  void close_history(Ending& ending);
   // The last line of the log.
   void say_farewell(const Ending& ending) const;
   // A touch file that only we look at goes with us.
@@ -99,7 +103,9 @@ class Run {
   ProgramFacts facts_;
   std::optional<StateDirectory> state_;
   std::optional<TouchFile> touch_file_;
-  bool touch_file_is_ours_ = false;  // it lies in our state directory, where nobody else looks
+  bool touch_file_is_ours_ = false;   // it lies in our state directory, where nobody else looks
+  std::unique_ptr<History> history_;  // null: none is wanted
+  std::unique_ptr<Recorder> recorder_;
   std::unique_ptr<Edge> edge_;
   std::unique_ptr<Engine> engine_;
   mutable Mutex ending_mutex_;
@@ -110,6 +116,7 @@ class Run {
   std::unique_ptr<HttpServer> http_;
   std::string threshold_written_;
   int64_t threshold_at_ms_ = 0;
+  int64_t stop_deadline_ms_ = 0;
 };
 
 Result<void> Run::claim_state() {
@@ -134,8 +141,16 @@ Result<void> Run::make_parts() {
   settings.accept_start = line_.accept_start;
   TRY(settle_audit(settings));
   TRY_ASSIGN(edge_, Edge::create(std::move(settings), clock_));
+  if (auto database = open_history(pipeline_.spec, clock_)) {
+    history_ = std::make_unique<History>(history_settings(pipeline_.spec, facts_.started_wall_ms), std::move(database),
+                                         clock_);
+  }
+  recorder_ = std::make_unique<Recorder>(
+      Recorder::Settings{}, [this] { return view(); }, history_.get());
+  EngineOptions options = engine_options(pipeline_.spec);
+  options.observer = recorder_.get();
   engine_ = std::make_unique<Engine>(
-      first_version(pipeline_.graph, engine_options(pipeline_.spec)),
+      first_version(pipeline_.graph, options),
       [this](int worker) { return edge_->make_broker(worker); }, clock_);
   threshold_written_ = state_->read_note(kThresholdNote).value_or("");
   engine_->restore_threshold(threshold_written_);
@@ -188,7 +203,8 @@ View Run::view() const {
   View made;
   made.program = &facts_;
   made.process = read_process_facts();
-  made.process.http_answers = http_->answers();
+  if (http_ != nullptr) made.process.http_answers = http_->answers();
+  if (history_ != nullptr) made.history = history_->status();
   made.engine = engine_->snapshot();
   made.edge = edge_->snapshot();
   made.reconcile = live_watch_->status();
@@ -230,6 +246,10 @@ Ending Run::live() {
       Watchdog::Settings{spec.knobs.no_progress_limit_ms, 1000}, clock_, signals_, [this] { return standstill(); },
       [this] { engine_->hasten(); });
   notify_ready(fmt::format("pipeline {}, instance {}", spec.name, spec.instance));
+  if (history_ != nullptr) history_->start();
+  recorder_->note({clock_.wall_ms(), "start", facts_.config_hash,
+                   fmt::format("millrace {}, config {}", facts_.version, spec.file)});
+  recorder_->start();
   engine_->start();
   edge_->run(*engine_);
   live_watch_->start();
@@ -279,6 +299,7 @@ void Run::keep_threshold() {
 void Run::stop(Ending& ending) {
   const int64_t limit_ms = pipeline_.spec.knobs.stop_timeout_ms;
   const int64_t deadline_ms = clock_.mono_ms() + limit_ms;
+  stop_deadline_ms_ = deadline_ms;
   if (ending.code == ExitCode::done) {
     log_info("stop", "{}: stopping, within {}", ending.why, format_duration_ms(limit_ms));
   } else {
@@ -332,6 +353,18 @@ bool Run::nothing_was_open() {
   return !engine_->producers_ready() && !edge_->snapshot().ever_assigned;
 }
 
+// Last, so that how it ended stands in the history too. It may take what is left of the stop's time, and a little where
+// nothing is left.
+void Run::close_history(Ending& ending) {
+  recorder_->stop();
+  if (ending.code == ExitCode::stopped_by_policy) recorder_->note({clock_.wall_ms(), "threshold", "", ending.why});
+  recorder_->note({clock_.wall_ms(), "stop", fmt::format("exit code {}", static_cast<int>(ending.code)), ending.why});
+  constexpr int64_t kAtMostMs = 2'000;
+  constexpr int64_t kAtLeastMs = 100;
+  const int64_t left_ms = stop_deadline_ms_ - kAtLeastMs - clock_.mono_ms();
+  if (history_ != nullptr && !history_->stop(std::clamp(left_ms, kAtLeastMs, kAtMostMs))) ending.leave_at_once = true;
+}
+
 void Run::say_farewell(const Ending& ending) const {
   const BalanceSheet sheet = engine_->snapshot().totals.counts.sheet();
   const std::string text = fmt::format("{}; exit code {}; {}{}", ending.why, static_cast<int>(ending.code),
@@ -368,6 +401,7 @@ ExitCode run_command(const CommandLine& line, const ProgramVersion& version) {
     }
     ending = run.live();
     run.stop(ending);
+    run.close_history(ending);
     run.say_farewell(ending);
     run.remove_touch_file();
     if (ending.leave_at_once) Watchdog::end_now(ending.code);

@@ -88,6 +88,37 @@ void read_log(Reader& top, Parsing& parsing) {
   log.finish();
 }
 
+// A password in a connection string: `password=...`, or `user:password@` of an address.
+bool holds_password(const std::string& connection) {
+  if (connection.find("password") != std::string::npos) return true;
+  const size_t scheme = connection.find("://");
+  if (scheme == std::string::npos) return false;
+  const size_t at = connection.find('@', scheme);
+  return at != std::string::npos && connection.substr(scheme + 3, at - scheme - 3).find(':') != std::string::npos;
+}
+
+void read_history(Reader& top, Parsing& parsing) {
+  HistorySpec& spec = parsing.spec.history;
+  Reader history = section_of(top, "history");
+  read_knobs(history, "history", parsing);
+  const std::string store = history.choice("store", {"sqlite", "postgresql", "none"}, "sqlite");
+  spec.store = store == "postgresql" ? HistoryStore::postgresql
+               : store == "none"     ? HistoryStore::none
+                                     : HistoryStore::sqlite;
+  const auto connection = history.scalar("connection");
+  if (connection) spec.connection = connection->text;
+  if (spec.store != HistoryStore::postgresql) {
+    if (connection) history.wrong("connection", "is of use with `store: postgresql` only");
+  } else if (!connection) {
+    history.wrong("store", "is `postgresql`, which needs `connection`, as in `host=db dbname=millrace user=millrace`");
+  } else if (!is_reference(history.get("connection")->text) && holds_password(connection->text)) {
+    history.wrong("connection",
+                  "holds a password, which must not stand in the file; write `${file:/path}`, `${env:NAME}` or "
+                  "`${credential:name}`, or keep the password in `~/.pgpass`");
+  }
+  history.finish();
+}
+
 // After stop: the touch file's default lies in the state directory.
 void read_state(Reader& top, Parsing& parsing) {
   PipelineSpec& spec = parsing.spec;
@@ -142,6 +173,7 @@ void read_settings(Reader& top, Parsing& parsing) {
   read_http(top, parsing);
   read_log(top, parsing);
   read_state(top, parsing);
+  read_history(top, parsing);
 }
 
 }  // namespace millrace::config

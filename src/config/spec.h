@@ -87,6 +87,13 @@ struct DestinationSpec {
   OnError on_error = OnError::dead_letter;
 };
 
+enum class HistoryStore { sqlite, postgresql, none };
+
+struct HistorySpec {
+  HistoryStore store = HistoryStore::sqlite;
+  std::string connection;  // of PostgreSQL: "host=... dbname=..." or a postgresql:// address. May hold a password
+};
+
 struct ThresholdSpec {
   double percent = 0;
   int64_t over_ms = 0;
@@ -129,6 +136,7 @@ struct PipelineSpec {
   // Absolute; empty where neither the YAML nor the environment names one. Everything in it lies below
   // instance_directory(), so that pipelines and instances may share it.
   std::string state_directory;
+  HistorySpec history;
   std::vector<SourceSpec> sources;
   std::vector<TableSpec> tables;
   std::vector<StageSpec> stages;

@@ -53,6 +53,9 @@ struct Probes {
                        "Records that a filter held back: wanted, and no error."};
   Probe stage_unmatched{"millrace_stage_unmatched_records_total", counter, "stage",
                         "Records that no rule of classify matched, or that left by a port which nobody reads."};
+  Probe stage_seconds{"millrace_stage_seconds_total", counter, "role node",
+                      "Worker time in a node, estimated from every 64th chunk: role source decodes, stage runs its "
+                      "expressions, destination encodes."};
   Probe expression_errors{"millrace_expression_errors_total", counter, "stage kind",
                           "Expressions that failed, by kind of error. One record may count several times."};
 
@@ -181,6 +184,15 @@ struct Probes {
   Probe memory_held{"millrace_memory_held_bytes", gauge, "", "Memory of the batches held now."};
   Probe memory_limit{"millrace_memory_limit_bytes", gauge, "", "The configured memory.limit."};
   Probe memory_resident{"millrace_memory_resident_bytes", gauge, "", "Resident set of the process."};
+
+  // The history.
+  Probe history_rows{"millrace_history_rows_total", counter, "kind", "Rows written to the history: batch or event."};
+  Probe history_dropped{"millrace_history_dropped_rows_total", counter, "",
+                        "Rows that the history lost because its database did not take them for too long. The pipeline "
+                        "does not wait for it."};
+  Probe history_waiting{"millrace_history_waiting_rows", gauge, "", "Rows that wait to be written to the history."};
+  Probe history_usable{"millrace_history_usable", gauge, "",
+                       "1 while rows can be written to the history; at 0 the log and the status page say why not."};
 
   // The balance sheet: read + copies = sent + filtered + unmatched + dead + dropped.
   Probe copies{"millrace_copied_records_total", counter, "",

@@ -38,6 +38,7 @@ uint64_t PolicyCounts::dropped_total() const {
 void SourceCounts::add(const SourceCounts& other) {
   read.add(other.read);
   out += other.out;
+  busy_ns += other.busy_ns;
   policy.add(other.policy);
 }
 
@@ -46,12 +47,14 @@ void StageTotals::add_all_but_ports(const StageTotals& other) {
   out += other.out;
   filtered += other.filtered;
   unmatched += other.unmatched;
+  busy_ns += other.busy_ns;
   policy.add(other.policy);
   add_all(errors, other.errors);
 }
 
 void DestinationCounts::add(const DestinationCounts& other) {
   in += other.in;
+  busy_ns += other.busy_ns;
   sent.add(other.sent);
   policy.add(other.policy);
 }
@@ -123,6 +126,19 @@ BalanceSheet Counts::sheet() const {
     sheet.dropped += destination.policy.dropped_total();
   }
   return sheet;
+}
+
+ReasonCounts Counts::rejected() const {
+  ReasonCounts sum{};
+  const auto add = [&sum](const PolicyCounts& policy) {
+    add_all(sum, policy.dead);
+    add_all(sum, policy.dropped);
+    add_all(sum, policy.kept);
+  };
+  for (const auto& source : sources) add(source.policy);
+  for (const auto& stage : stages) add(stage.policy);
+  for (const auto& destination : destinations) add(destination.policy);
+  return sum;
 }
 
 std::string Counts::imbalance() const {

@@ -38,6 +38,7 @@ struct PolicyCounts {
 
 struct SourceCounts {
   Tally read;
+  int64_t busy_ns = 0;  // decoding: estimated from every kTimedEvery-th chunk, as for the other nodes
   uint64_t out = 0;
   PolicyCounts policy;
   void add(const SourceCounts& other);
@@ -49,6 +50,7 @@ struct StageTotals {
   uint64_t out = 0;          // through ports that somebody reads
   uint64_t filtered = 0;
   uint64_t unmatched = 0;  // no rule held, or the port is read by nobody
+  int64_t busy_ns = 0;
   PolicyCounts policy;
   ErrorKindCounts errors{};  // failed expressions by kind
   void add_all_but_ports(const StageTotals& other);
@@ -57,6 +59,7 @@ struct StageTotals {
 // Of one destination topic (a destination with {port} has several).
 struct DestinationCounts {
   uint64_t in = 0;
+  int64_t busy_ns = 0;  // encoding; a destination with {port} counts it for its first topic
   Tally sent;
   PolicyCounts policy;
   void add(const DestinationCounts& other);
@@ -95,6 +98,8 @@ struct Counts {
   void add(const Counts& other);
 
   [[nodiscard]] BalanceSheet sheet() const;
+  // Rejected records of all nodes by reason, whatever on_error made of them.
+  [[nodiscard]] ReasonCounts rejected() const;
   // Empty when the pipeline's sheet and the sheet of every node close; else the first one that does not.
   [[nodiscard]] std::string imbalance() const;
 };

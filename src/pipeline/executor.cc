@@ -11,8 +11,8 @@
 
 namespace millrace {
 
-Executor::Executor(const Version& version)
-    : version_(version), graph_(*version.graph), absent_fields_(graph_.plan().size()) {
+Executor::Executor(const Version& version, const Clock* clock)
+    : version_(version), graph_(*version.graph), clock_(clock), absent_fields_(graph_.plan().size()) {
   for (const auto& source : graph_.sources()) {
     formats_.push_back({expr::make_decoder(source.format, graph_.plan(), source.limits),
                         expr::make_encoder(source.format, graph_.plan())});
@@ -38,11 +38,28 @@ Result<void> Executor::run(Batch& batch, const Chunk& chunk, std::span<const Des
   if (evaluator_ == nullptr) evaluator_ = std::make_unique<expr::Evaluator>(*batch.output_arena);
   evaluator_->use_arena(*batch.output_arena);
 
+  timed_ = clock_ != nullptr && chunks_++ % kTimedEvery == 0;
+  static_cast<void>(lap_ns());
   TRY(decode());
-  for (size_t i = 0; i < stages_.size(); ++i) TRY(run_stage(i));
-  for (const auto& destination : graph_.destinations()) TRY(write_destination(destination));
+  batch.counts.sources[source_].busy_ns += lap_ns();
+  for (size_t i = 0; i < stages_.size(); ++i) {
+    TRY(run_stage(i));
+    batch.counts.stages[i].busy_ns += lap_ns();
+  }
+  for (const auto& destination : graph_.destinations()) {
+    TRY(write_destination(destination));
+    batch.counts.destinations[destination.inputs[0].topic].busy_ns += lap_ns();
+  }
   if (!in_order_) restore_order();
   return {};
+}
+
+int64_t Executor::lap_ns() {
+  if (!timed_) return 0;
+  const int64_t now_ns = clock_->mono_ns();
+  const int64_t lap = now_ns - lap_start_ns_;
+  lap_start_ns_ = now_ns;
+  return lap * static_cast<int64_t>(kTimedEvery);
 }
 
 Result<void> Executor::decode() {

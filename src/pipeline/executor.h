@@ -1,7 +1,8 @@
 // Executor: takes a chunk of records through the graph and gives what is to be written, in the order of the input.
 //
-// A pure function of the records, the graph, the destinations' limits and the batch's time: no I/O, no lock, no clock.
-// One for each worker (own stages, decoders, evaluator); used by that worker only.
+// A pure function of the records, the graph, the destinations' limits and the batch's time: no I/O, no lock. The clock
+// only times every kTimedEvery-th chunk, node by node, for who wants to know which node costs the most. One for each
+// worker (own stages, decoders, evaluator); used by that worker only.
 #pragma once
 
 #include <memory>
@@ -9,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "expr/decoder.h"
 #include "expr/program.h"
@@ -22,9 +24,10 @@ namespace millrace {
 class Executor {
  public:
   static constexpr size_t kChunkRecords = 1024;
+  static constexpr uint64_t kTimedEvery = 64;
 
-  // `version` outlives the executor.
-  explicit Executor(const Version& version);
+  // `version` outlives the executor, as does `clock`; null: nothing is timed.
+  explicit Executor(const Version& version, const Clock* clock = nullptr);
   ~Executor();
 
   // Runs one chunk of the batch: appends to batch.pending and batch.tags, adds to batch.counts. `limits` are those of
@@ -44,6 +47,9 @@ class Executor {
     RejectReason reason;
     std::string_view error;
   };
+
+  // Time since the last call, as an estimate for all chunks; 0 for a chunk that is not timed.
+  int64_t lap_ns();
 
   Result<void> decode();
   Result<void> run_stage(size_t index);
@@ -73,6 +79,8 @@ class Executor {
 
   const Version& version_;
   const Graph& graph_;
+  const Clock* clock_;
+  uint64_t chunks_ = 0;
   std::vector<Formats> formats_;  // by source
   std::vector<std::unique_ptr<Stage>> stages_;
   std::vector<StageOutput> outputs_;
@@ -90,6 +98,8 @@ class Executor {
   std::vector<const Item*> source_out_;
   std::vector<const Item*> gathered_;
   std::vector<uint32_t> starts_;
+  bool timed_ = false;
+  int64_t lap_start_ns_ = 0;
   size_t first_pending_ = 0;        // of this chunk, in batch_->pending
   std::vector<uint32_t> ordinals_;  // of this chunk's outputs
   bool in_order_ = true;

@@ -10,6 +10,8 @@
 
 namespace millrace {
 
+class BatchObserver;
+
 // Rates in records a second; 0: none was set.
 struct RateOptions {
   double max_per_partition = 0;
@@ -38,8 +40,9 @@ struct EngineOptions {
   int64_t backoff_max_ms = 10'000;
   int64_t refused_limit_ms = 30'000;  // rights refused before the first assignment, until exit code 5
   int64_t no_progress_ms = 30'000;
-  int max_isolated = 8;  // records of one batch that are found unsendable before the pipeline stops
-  bool audit = true;     // tests switch it off to see it missed
+  int max_isolated = 8;               // records of one batch that are found unsendable before the pipeline stops
+  bool audit = true;                  // tests switch it off to see it missed
+  BatchObserver* observer = nullptr;  // outlives the workers; null: nobody wants to know
 };
 
 // From the knobs of the YAML.

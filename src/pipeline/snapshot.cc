@@ -67,6 +67,12 @@ std::string_view to_string(WorkerState state) {
   return "stopped";
 }
 
+double BatchRow::processing_seconds() const {
+  double sum = 0;
+  for (size_t i = 0; i < static_cast<size_t>(BatchPhase::total); ++i) sum += seconds[i];
+  return sum;
+}
+
 void EngineTotals::add(const EngineTotals& other) {
   add_by_name(names, counts, other.names, other.counts);
   for (size_t i = 0; i < kBatchPhaseCount; ++i) phase[i].add(other.phase[i]);

@@ -43,21 +43,39 @@ std::string_view to_string(BatchResult result);
 
 inline constexpr size_t kFaultCount = static_cast<size_t>(Fault::other) + 1;
 
-// One settled batch.
+// One settled batch. What became of its records is 0 for a batch that was not committed.
 struct BatchRow {
   uint64_t number = 0;  // of the worker, from 1
   int worker = 0;
-  int64_t opened_wall_ms = 0;
+  std::string config_hash;        // of the version that processed it
+  int64_t submitted_wall_ms = 0;  // it was due to begin: opened, less the scheduling delay
+  int64_t opened_wall_ms = 0;     // its first record was taken
+  int64_t completed_wall_ms = 0;  // it was settled
+  int64_t interval_ms = 0;        // batch.interval as it was then
   uint64_t records = 0;
   uint64_t bytes = 0;
   uint64_t sent = 0;
+  uint64_t filtered = 0;
+  uint64_t unmatched = 0;
   uint64_t dead = 0;
+  uint64_t dropped = 0;
+  ReasonCounts rejected{};  // by reason, whatever on_error made of them
   std::array<double, kBatchPhaseCount> seconds{};
-  double delay_seconds = 0;  // closed this much after its tick
+  double scheduling_seconds = 0;  // opened this much late, because the batch before overran its tick
+  double delay_seconds = 0;       // settled this much after its tick
   int recoveries = 0;
   BatchResult result = BatchResult::committed;
-  uint64_t version = 1;     // of the configuration that processed it, all of it
-  std::string config_hash;  // of that version
+  uint64_t version = 1;  // of the configuration that processed it, all of it
+
+  // Its phases added up: the time that it kept the worker busy, without the waiting for the tick.
+  [[nodiscard]] double processing_seconds() const;
+};
+
+// Told of every settled batch by its worker's thread: takes a copy and returns at once.
+class BatchObserver {
+ public:
+  virtual ~BatchObserver() = default;
+  virtual void settled(const BatchRow& row) = 0;
 };
 
 enum class WorkerState : uint8_t { starting, idle, running, committing, recovering, blocked, ended };

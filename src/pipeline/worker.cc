@@ -39,7 +39,8 @@ Worker::Worker(int index, VersionShare version, std::unique_ptr<Broker> broker, 
       threshold_(threshold),
       broker_(std::move(broker)),
       committer_(*broker_, clock, *version_),
-      executor_(std::make_unique<Executor>(*version_)),
+      executor_(std::make_unique<Executor>(*version_, &clock)),
+      observer_(version_->options.observer),
       controller_(options_.rate.backpressure, static_cast<double>(options_.interval_ms) / 1000, initial_rate()),
       gate_(index, options_, instance_rate),
       state_since_ms_(clock.mono_ms()),
@@ -271,6 +272,10 @@ void Worker::account(BatchResult result) {
   row.number = batch.number;
   row.worker = index_;
   row.opened_wall_ms = batch.now_ms;
+  row.scheduling_seconds = static_cast<double>(scheduling_delay_ms(batch)) / 1e3;
+  row.submitted_wall_ms = batch.now_ms - scheduling_delay_ms(batch);
+  row.completed_wall_ms = clock_.wall_ms();
+  row.interval_ms = options_.interval_ms;
   row.records = batch.records.size();
   row.bytes = batch.bytes;
   row.delay_seconds = std::max(0.0, static_cast<double>(now_ns / 1'000'000 - batch.closes_ms) / 1000);
@@ -284,12 +289,19 @@ void Worker::account(BatchResult result) {
   if (committed) {
     const BalanceSheet sheet = batch.counts.sheet();
     row.sent = sheet.sent;
+    row.filtered = sheet.filtered;
+    row.unmatched = sheet.unmatched;
     row.dead = sheet.dead;
+    row.dropped = sheet.dropped;
+    row.rejected = batch.counts.rejected();
     imbalance = batch.counts.imbalance();
     if (!imbalance.empty()) {
       log_error("balance", "batch {} of worker {} does not balance: {}", batch.number, index_, imbalance);
     }
   }
+  previous_closes_ms_ = batch.closes_ms;
+  previous_settled_ms_ = now_ns / 1'000'000;
+  if (observer_ != nullptr) observer_->settled(row);
   const MutexLock lock(view_mutex_);
   if (committed) {
     totals_.counts.add(batch.counts);
@@ -305,6 +317,16 @@ void Worker::account(BatchResult result) {
   }
   view_.rows.push_front(std::move(row));
   if (view_.rows.size() > kRowsMax) view_.rows.pop_back();
+}
+
+// A batch that begins as soon as the one before is settled had records waiting for it since that one's tick. One that
+// begins later began with the first record there was.
+int64_t Worker::scheduling_delay_ms(const Batch& batch) const {
+  constexpr int64_t kAtOnceMs = 20;
+  const int64_t opened_ms = batch.opened_mono_ns / 1'000'000;
+  const bool overran = previous_settled_ms_ > previous_closes_ms_;
+  if (!overran || opened_ms - previous_settled_ms_ > kAtOnceMs) return 0;
+  return std::max<int64_t>(opened_ms - previous_closes_ms_, 0);
 }
 
 void Worker::free_batch_memory() {

@@ -99,6 +99,7 @@ class Worker {
   int64_t wait_for_more();
   int64_t settle(BatchResult result);
   void account(BatchResult result);
+  [[nodiscard]] int64_t scheduling_delay_ms(const Batch& batch) const;
   void free_batch_memory();
   void make_batch();
   void refresh_limits();
@@ -168,12 +169,15 @@ class Worker {
   uint64_t batches_ = 0;
   size_t processed_ = 0;  // records of the batch that went through the graph
   int64_t last_offsets_only_ms_ = 0;
+  int64_t previous_closes_ms_ = 0;   // the tick of the batch before
+  int64_t previous_settled_ms_ = 0;  // when it was settled
   int64_t published_ms_ = 0;
   int64_t last_sweep_ms_ = 0;
   int64_t last_sweep_tick_ = -1;
   bool stopping_ = false;
   WorkerState state_ = WorkerState::starting;
   std::string reason_;
+  BatchObserver* const observer_;  // of the first version; the same for all
   int64_t state_since_ms_ = 0;
 
   std::atomic<bool> ended_{false};

@@ -50,6 +50,7 @@ void add_sources(Exposition& out, const Snapshot& engine) {
   for (size_t i = 0; i < counts.sources.size() && i < engine.sources.size(); ++i) {
     out.add(kProbes.source_records, {engine.sources[i]}, number(counts.sources[i].read.records));
     out.add(kProbes.source_bytes, {engine.sources[i]}, number(counts.sources[i].read.bytes));
+    out.add(kProbes.stage_seconds, {"source", engine.sources[i]}, static_cast<double>(counts.sources[i].busy_ns) / 1e9);
     add_policy(out, "source", engine.sources[i], counts.sources[i].policy);
   }
 }
@@ -71,6 +72,7 @@ void add_stages(Exposition& out, const Snapshot& engine) {
       out.add(kProbes.expression_errors, {name.name, to_string(enum_at<expr::ErrorKind>(kind))},
               number(stage.errors[kind]));
     }
+    out.add(kProbes.stage_seconds, {"stage", name.name}, static_cast<double>(stage.busy_ns) / 1e9);
     add_policy(out, "stage", name.name, stage.policy);
   }
 }
@@ -102,7 +104,11 @@ void add_reconcile(Exposition& out, const View& view) {
 
 void add_destinations(Exposition& out, const Snapshot& engine) {
   const Counts& counts = engine.totals.counts;
-  std::map<std::string, PolicyCounts> policies;  // a destination with {port} has several topics
+  struct Sums {
+    PolicyCounts policy;
+    int64_t busy_ns = 0;
+  };
+  std::map<std::string, Sums> all;  // a destination with {port} has several topics
   for (size_t i = 0; i < engine.destinations.size(); ++i) {
     const DestinationStatus& status = engine.destinations[i];
     add_errors(out, status, engine.totals);
@@ -114,13 +120,18 @@ void add_destinations(Exposition& out, const Snapshot& engine) {
       const DestinationCounts& sent = counts.destinations[i];
       out.add(kProbes.destination_records, {status.destination, status.topic}, number(sent.sent.records));
       out.add(kProbes.destination_bytes, {status.destination, status.topic}, number(sent.sent.bytes));
-      policies[status.destination].add(sent.policy);
+      Sums& sums = all[status.destination];
+      sums.policy.add(sent.policy);
+      sums.busy_ns += sent.busy_ns;
     } else {  // the dead-letter topic comes last
       out.add(kProbes.dead_letter_bytes, {status.topic}, number(counts.dead_letters.sent.bytes));
       out.add(kProbes.dead_letter_stubs, {status.topic}, number(counts.dead_letters.stubs));
     }
   }
-  for (const auto& [name, policy] : policies) add_policy(out, "destination", name, policy);
+  for (const auto& [name, sums] : all) {
+    out.add(kProbes.stage_seconds, {"destination", name}, static_cast<double>(sums.busy_ns) / 1e9);
+    add_policy(out, "destination", name, sums.policy);
+  }
 }
 
 void add_batches(Exposition& out, const EngineTotals& totals) {
@@ -198,6 +209,15 @@ void add_group(Exposition& out, const EdgeSnapshot& edge) {
   out.add(kProbes.producers_outstanding, {}, number(edge.counters.producers_outstanding));
 }
 
+void add_history(Exposition& out, const HistoryStatus& history) {
+  if (history.store.empty()) return;
+  out.add(kProbes.history_rows, {"batch"}, number(history.batches_written));
+  out.add(kProbes.history_rows, {"event"}, number(history.events_written));
+  out.add(kProbes.history_dropped, {}, number(history.dropped));
+  out.add(kProbes.history_waiting, {}, number(history.waiting));
+  out.add(kProbes.history_usable, {}, history.trouble.empty() ? 1 : 0);
+}
+
 void add_partitions(Exposition& out, const View& view) {
   for (const PartitionView& each : partition_views(view)) {
     const std::string id = std::to_string(each.partition.partition);
@@ -226,6 +246,7 @@ std::string metrics_page(const View& view) {
   add_workers(out, view.engine);
   add_group(out, view.edge);
   add_partitions(out, view);
+  add_history(out, view.history);
   return out.text();
 }
 

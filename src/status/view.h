@@ -38,8 +38,19 @@ struct ProcessFacts {
   std::map<int, uint64_t> http_answers;  // by status code
 };
 
+// How the history fares (status/history.h).
+struct HistoryStatus {
+  std::string store;    // where the rows go; empty: there is no history
+  std::string trouble;  // why they do not; empty when they do
+  uint64_t batches_written = 0;
+  uint64_t events_written = 0;
+  uint64_t dropped = 0;
+  uint64_t waiting = 0;
+};
+
 struct View {
   const ProgramFacts* program = nullptr;
+  HistoryStatus history;
   ProcessFacts process;
   Snapshot engine;
   EdgeSnapshot edge;

@@ -1,0 +1,114 @@
+#include "status/recorder.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace millrace {
+namespace {
+
+template <typename T>
+std::vector<T> newest(const std::deque<T>& all, size_t last) {
+  return {all.begin(), all.begin() + static_cast<std::ptrdiff_t>(std::min(last, all.size()))};
+}
+
+}  // namespace
+
+Recorder::Recorder(const Settings& settings, std::function<View()> look, History* history)
+    : settings_(settings), look_(std::move(look)), history_(history) {}
+
+Recorder::~Recorder() {
+  stop();
+}
+
+void Recorder::settled(const BatchRow& row) {
+  if (row.result == BatchResult::offsets_only && row.records == 0) return;
+  if (history_ != nullptr) history_->add(row);
+  const MutexLock lock(mutex_);
+  batches_.push_front(row);
+  if (batches_.size() > settings_.batches_max) batches_.pop_back();
+  ++open_.batches;
+  open_.scheduling_ms = std::max(open_.scheduling_ms, row.scheduling_seconds * 1e3);
+  open_.processing_ms = std::max(open_.processing_ms, row.processing_seconds() * 1e3);
+  open_.delay_ms = std::max(open_.delay_ms, row.delay_seconds * 1e3);
+}
+
+void Recorder::note(Event event) {
+  if (history_ != nullptr) history_->add(event);
+  const MutexLock lock(mutex_);
+  events_.push_front(std::move(event));
+  if (events_.size() > settings_.events_max) events_.pop_back();
+}
+
+void Recorder::start() {
+  thread_ = Thread("recorder", [this] {
+    while (!stopping_.load()) {
+      look();
+      (void)wake_.wait(settings_.every_ms);
+    }
+    look();
+  });
+}
+
+void Recorder::stop() {
+  stopping_.store(true);
+  wake_.notify();
+  thread_.join();
+}
+
+void Recorder::look() {
+  View now = look_();
+  // What a view points to may change under a reload: the next comparison needs it as it is now.
+  auto facts = std::make_unique<const ProgramFacts>(*now.program);
+  now.program = facts.get();
+  if (before_ != nullptr) {
+    for (Event& event : events_between(*before_, now)) note(std::move(event));
+    const TimelinePoint point = point_of(now);
+    const MutexLock lock(mutex_);
+    TimelinePoint whole = std::exchange(open_, {});
+    whole.at_ms = point.at_ms;
+    whole.read_per_second = point.read_per_second;
+    whole.sent_per_second = point.sent_per_second;
+    whole.dead_per_second = point.dead_per_second;
+    whole.lag_records = point.lag_records;
+    points_.push_back(whole);
+    if (points_.size() > settings_.points_max) points_.pop_front();
+  }
+  before_ = std::make_unique<const View>(std::move(now));
+  facts_before_ = std::move(facts);
+}
+
+TimelinePoint Recorder::point_of(const View& now) const {
+  TimelinePoint point;
+  point.at_ms = now.engine.wall_ms;
+  const double seconds = std::max(static_cast<double>(now.engine.mono_ms - before_->engine.mono_ms), 1.0) / 1e3;
+  const BalanceSheet last = before_->engine.totals.counts.sheet();
+  const BalanceSheet sheet = now.engine.totals.counts.sheet();
+  // A reload that takes a node away may take its numbers with it.
+  const auto rate = [seconds](uint64_t from, uint64_t to) {
+    return to < from ? 0 : static_cast<double>(to - from) / seconds;
+  };
+  point.read_per_second = rate(last.read, sheet.read);
+  point.sent_per_second = rate(last.sent, sheet.sent);
+  point.dead_per_second = rate(last.dead, sheet.dead);
+  for (const PartitionView& each : partition_views(now)) {
+    if (each.lag_records >= 0) point.lag_records = std::max<int64_t>(point.lag_records, 0) + each.lag_records;
+  }
+  return point;
+}
+
+std::vector<BatchRow> Recorder::batches(size_t last) const {
+  const MutexLock lock(mutex_);
+  return newest(batches_, last);
+}
+
+std::vector<Event> Recorder::events(size_t last) const {
+  const MutexLock lock(mutex_);
+  return newest(events_, last);
+}
+
+std::vector<TimelinePoint> Recorder::timeline() const {
+  const MutexLock lock(mutex_);
+  return {points_.begin(), points_.end()};
+}
+
+}  // namespace millrace

@@ -1,0 +1,89 @@
+// Recorder: what the pipeline did lately: its last batches and events, and a point a second for the timelines. Feeds
+// the history.
+//
+// Owned by the app. settled() is called by the workers and note() by anyone; both take a lock for the copy of a row.
+// An own thread looks at a view once a second, sees what happened since the last one, and adds a point. The pages read
+// copies.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "base/thread.h"
+#include "status/event.h"
+#include "status/history.h"
+#include "status/view.h"
+
+namespace millrace {
+
+// About one second.
+struct TimelinePoint {
+  int64_t at_ms = 0;
+  double read_per_second = 0;
+  double sent_per_second = 0;
+  double dead_per_second = 0;
+  int64_t lag_records = -1;  // -1: not known
+  uint64_t batches = 0;      // settled in this second; the worst of them, or -1 without one:
+  double scheduling_ms = -1;
+  double processing_ms = -1;
+  double delay_ms = -1;
+};
+
+class Recorder final : public BatchObserver {
+ public:
+  struct Settings {
+    size_t batches_max = 1'000;
+    size_t events_max = 500;
+    size_t points_max = 900;
+    int64_t every_ms = 1'000;
+  };
+  // `look` is called by the recorder's thread. `history` outlives the recorder, or is null.
+  Recorder(const Settings& settings, std::function<View()> look, History* history);
+  ~Recorder() override;
+  Recorder(const Recorder&) = delete;
+  Recorder& operator=(const Recorder&) = delete;
+
+  // A batch that only moved progress over what is no record (the markers of transactions) leaves no row: an idle
+  // pipeline would write them for ever.
+  void settled(const BatchRow& row) override;
+  void note(Event event);
+
+  void start();
+  // Looks once more, and ends the thread.
+  void stop();
+
+  // One look; the thread's, or a test's.
+  void look();
+
+  // The newest first, at most `last`.
+  [[nodiscard]] std::vector<BatchRow> batches(size_t last) const;
+  [[nodiscard]] std::vector<Event> events(size_t last) const;
+  // The oldest first.
+  [[nodiscard]] std::vector<TimelinePoint> timeline() const;
+
+ private:
+  TimelinePoint point_of(const View& now) const;
+
+  const Settings settings_;
+  const std::function<View()> look_;
+  History* const history_;
+
+  std::unique_ptr<const View> before_;  // of the last look; the recorder's thread only, as what it points to
+  std::unique_ptr<const ProgramFacts> facts_before_;
+
+  std::atomic<bool> stopping_{false};
+  WakeUp wake_;
+  Thread thread_;
+
+  mutable Mutex mutex_;
+  std::deque<BatchRow> batches_ GUARDED_BY(mutex_);      // the newest first
+  std::deque<Event> events_ GUARDED_BY(mutex_);          // the newest first
+  std::deque<TimelinePoint> points_ GUARDED_BY(mutex_);  // the oldest first
+  TimelinePoint open_ GUARDED_BY(mutex_);                // what the batches since the last look add to
+};
+
+}  // namespace millrace
