@@ -116,9 +116,11 @@ bool History::write_some() {
     return false;
   }
   retry_ms_ = 0;
+  {
+    const MutexLock lock(mutex_);
+    for (const Entry& entry : entries) ++(entry.is_event ? status_.events_written : status_.batches_written);
+  }
   say("");
-  const MutexLock lock(mutex_);
-  for (const Entry& entry : entries) ++(entry.is_event ? status_.events_written : status_.batches_written);
   return true;
 }
 

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include <atomic>
 
@@ -70,7 +71,9 @@ class SqliteConnection final : public SqlConnection {
     // A reader in a folder that it may not write to cannot take part in the log; what the file itself holds it can
     // read.
     const std::string address = "file:" + escaped(path_);
-    if (open_as(address + "?mode=ro", SQLITE_OPEN_READONLY | SQLITE_OPEN_URI)) return {};
+    auto opened = open_as(address + "?mode=ro", SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+    const std::string folder = path_.substr(0, path_.rfind('/') + 1);
+    if (opened || access(folder.empty() ? "." : folder.c_str(), W_OK) == 0) return opened;
     return open_as(address + "?immutable=1", SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
   }
 

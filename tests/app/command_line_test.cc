@@ -32,6 +32,18 @@ TEST_CASE("what can be asked", "[command_line]") {
   CHECK_FALSE(line.mermaid);
   CHECK(parse_command_line({"graph", "a.yaml", "--format", "mermaid"}).mermaid);
 
+  line = parse_command_line({"history", "a.yaml"});
+  CHECK(line.command == Command::history);
+  CHECK(line.history.last == 20);
+  CHECK_FALSE(line.history.events);
+  line = parse_command_line({"history", "a.yaml", "--events", "--last", "5", "--json", "--instance", "i"});
+  CHECK(line.history.events);
+  CHECK(line.history.json);
+  CHECK(line.history.last == 5);
+  CHECK(line.instance == "i");
+  CHECK(parse_command_line({"history", "a", "--events", "--batches"}).command == Command::wrong_usage);
+  CHECK(parse_command_line({"history", "a", "--last", "0"}).command == Command::wrong_usage);
+
   CHECK(parse_command_line({"knobs"}).command == Command::knobs);
   CHECK(parse_command_line({"version"}).command == Command::version);
   CHECK(parse_command_line({"--version"}).command == Command::version);

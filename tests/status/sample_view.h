@@ -30,6 +30,7 @@ inline View sample_view(const ProgramFacts& facts) {
   view.process.log_lines_suppressed = 7;
   view.process.log_lines_lost = 1234;
   view.process.http_answers = {{200, 3}, {404, 1}};
+  view.history.store = "/var/lib/millrace/shop/shop-1/history.sqlite";
 
   Snapshot& engine = view.engine;
   engine.wall_ms = 1'700'000'010'000;
