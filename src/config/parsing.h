@@ -24,7 +24,8 @@ Reader section_of(Reader& parent, std::string_view key);
 // Reads the knobs whose path is `section` and one more word.
 void read_knobs(Reader& reader, std::string_view section, Parsing& parsing);
 
-// parse_settings.cc: batch, rate, workers, memory, stop, records, expressions, producer, recovery, http, log, state, history
+// parse_settings.cc: batch, rate, workers, memory, stop, records, expressions, producer, recovery, http, log, state,
+// history
 void read_settings(Reader& top, Parsing& parsing);
 // parse_kafka.cc
 void read_kafka(Reader& top, Parsing& parsing);
