@@ -77,12 +77,24 @@ class Postgres:
         text = self.run("psql", "-X", "-A", "-t", "-F", "\t", "-d", self.connection, "-c", sql)
         return [line.split("\t") for line in text.splitlines()]
 
+    def signal(self, number):
+        """To the server and its sessions, which are its children, each in a group of its own."""
+        os.kill(self.process.pid, number)
+        for path in glob.glob("/proc/[0-9]*/stat"):
+            try:
+                with open(path) as file:
+                    pid, _, rest = file.read().partition(" ")
+                if int(rest.rpartition(")")[2].split()[1]) == self.process.pid:
+                    os.kill(int(pid), number)
+            except OSError:
+                continue  # it has just ended
+
     def halt(self):
         """The server and its sessions stand still: connections are taken and nothing is answered."""
-        os.killpg(self.process.pid, signal.SIGSTOP)
+        self.signal(signal.SIGSTOP)
 
     def go_on(self):
-        os.killpg(self.process.pid, signal.SIGCONT)
+        self.signal(signal.SIGCONT)
 
     def close(self):
         if self.process is not None and self.process.poll() is None:
