@@ -28,6 +28,7 @@
 #include "kafka/group_offsets.h"
 #include "kafka/version.h"
 #include "pipeline/engine.h"
+#include "status/api.h"
 #include "status/http_server.h"
 #include "status/pages.h"
 #include "status/recorder.h"
@@ -64,7 +65,9 @@ class Run {
     facts_.config_file = spec.file;
     facts_.config_hash = spec.config_hash;
     facts_.graph = render_text(*pipeline.graph);
+    facts_.graph_json = graph_json(*pipeline.graph);
     facts_.knobs = knob_values(spec.knobs);
+    facts_.rate_max_per_partition = spec.knobs.rate_max_per_partition;
     facts_.started_wall_ms = clock_.wall_ms();
     facts_.interval_ms = spec.knobs.batch_interval_ms;
     facts_.memory_limit_bytes = static_cast<uint64_t>(spec.knobs.memory_limit_bytes);
@@ -192,8 +195,10 @@ Result<void> Run::prepare() {
     settings.connections_max = spec.knobs.http_max_connections;
     settings.request_bytes_max = spec.knobs.http_max_request_bytes;
     settings.request_ms = spec.knobs.http_timeout_ms;
-    http_ = std::make_unique<HttpServer>(
-        settings, [this](std::string_view path) { return answer_page(path, [this] { return view(); }); });
+    http_ = std::make_unique<HttpServer>(settings, [this](std::string_view path) {
+      return answer_page(
+          path, [this] { return view(); }, recorder_.get());
+    });
     http_->start();
   }
   return {};
@@ -205,6 +210,7 @@ View Run::view() const {
   made.process = read_process_facts();
   if (http_ != nullptr) made.process.http_answers = http_->answers();
   if (history_ != nullptr) made.history = history_->status();
+  made.advice = recorder_->advice();
   made.engine = engine_->snapshot();
   made.edge = edge_->snapshot();
   made.reconcile = live_watch_->status();

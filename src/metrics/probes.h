@@ -185,6 +185,12 @@ struct Probes {
   Probe memory_limit{"millrace_memory_limit_bytes", gauge, "", "The configured memory.limit."};
   Probe memory_resident{"millrace_memory_resident_bytes", gauge, "", "Resident set of the process."};
 
+  // The advice.
+  Probe advice{"millrace_advice", gauge, "kind",
+               "1 for what limits the pipeline now, as /api/advice says in a sentence: healthy, idle, interval_long and "
+               "interval_short while nothing waits; stage, commit, destination, partitions, rate_limit, hot_key, "
+               "hot_partition, memory, fetch while records do; dead_letters, recoveries, destination_down, brokers."};
+
   // The history.
   Probe history_rows{"millrace_history_rows_total", counter, "kind", "Rows written to the history: batch or event."};
   Probe history_dropped{"millrace_history_dropped_rows_total", counter, "",

@@ -1,4 +1,4 @@
-// The state of the pipeline for people: one page, text and style, no script, nothing from elsewhere.
+// The state of the pipeline for people without scripts: one page of text, for lynx and curl.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -212,7 +212,7 @@ void add_workers(std::string& page, const Snapshot& engine) {
 
 }  // namespace
 
-std::string html_page(const View& view) {
+std::string plain_page(const View& view) {
   std::string page;
   add_head(page, view);
   add_cards(page, view);

@@ -217,18 +217,22 @@ HttpResponse HttpServer::respond(const mg_connection* connection) const {
 }
 
 void HttpServer::send(mg_connection* connection, const HttpResponse& response) {
-  // No script, no foreign address, no cache, no frame: the page is text and style.
+  // No inline script, no foreign address, no cache, no frame. Only the page without scripts has its style inside.
+  const bool styled = response.style_inside;
   const std::string head = fmt::format(
       "HTTP/1.1 {} {}\r\n"
       "Content-Type: {}\r\n"
       "Content-Length: {}\r\n"
       "Connection: close\r\n"
       "Cache-Control: no-store\r\n"
-      "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'\r\n"
+      "Content-Security-Policy: default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'{}; "
+      "base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n"
+      "Referrer-Policy: no-referrer\r\n"
       "X-Content-Type-Options: nosniff\r\n"
       "{}{}\r\n",
       response.status, reason_of(response.status), response.content_type, response.body.size(),
-      response.status == 405 ? "Allow: GET\r\n" : "", response.status == 401 ? "WWW-Authenticate: Bearer\r\n" : "");
+      styled ? " 'unsafe-inline'" : "", response.status == 405 ? "Allow: GET\r\n" : "",
+      response.status == 401 ? "WWW-Authenticate: Bearer\r\n" : "");
   mg_write(connection, head.data(), head.size());
   mg_write(connection, response.body.data(), response.body.size());
 }

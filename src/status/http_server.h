@@ -26,6 +26,7 @@ struct HttpResponse {
   int status = 200;
   std::string content_type = "text/plain; charset=utf-8";
   std::string body;
+  bool style_inside = false;  // the page brings its own <style>
 };
 
 class HttpServer {

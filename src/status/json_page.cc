@@ -11,7 +11,8 @@ void write_program(JsonWriter& out, const View& view) {
   out.member("pipeline", program.pipeline).member("instance", program.instance);
   out.member("version", program.version).member("librdkafka", program.librdkafka);
   out.key("config").open('{').member("file", program.config_file).member("hash", program.config_hash).close('}');
-  out.member("started_ms", program.started_wall_ms);
+  out.member("started_ms", program.started_wall_ms).member("now_ms", view.engine.wall_ms);
+  out.member("interval_ms", program.interval_ms);
   const auto reasons = reasons_not_ready(view);
   out.member("ready", reasons.empty());
   out.key("not_ready").open('[');
@@ -57,13 +58,14 @@ void write_nodes(JsonWriter& out, const Snapshot& engine) {
   for (size_t i = 0; i < counts.sources.size() && i < engine.sources.size(); ++i) {
     const SourceCounts& source = counts.sources[i];
     out.open('{').member("name", engine.sources[i]);
-    out.member("records", source.read.records).member("bytes", source.read.bytes);
+    out.member("records", source.read.records).member("bytes", source.read.bytes).member("out", source.out);
     out.member("dead", source.policy.dead_total()).member("dropped", source.policy.dropped_total()).close('}');
   }
   out.close(']').key("stages").open('[');
   for (size_t i = 0; i < counts.stages.size() && i < engine.stages.size(); ++i) {
     const StageTotals& stage = counts.stages[i];
     out.open('{').member("name", engine.stages[i].name).member("kind", engine.stages[i].kind);
+    out.member("busy_seconds", static_cast<double>(stage.busy_ns) / 1e9);
     out.member("in", stage.in.records).key("out").open('{');
     for (size_t port = 0; port < stage.ports.size() && port < engine.stages[i].ports.size(); ++port) {
       out.member(engine.stages[i].ports[port], stage.ports[port].records);
@@ -158,6 +160,11 @@ std::string json_page(const View& view) {
   JsonWriter out;
   out.open('{');
   write_program(out, view);
+  out.key("advice").open('{').member("kind", to_string(view.advice.kind)).member("text", view.advice.text);
+  out.member("knob", view.advice.knob).member("node", view.advice.node).close('}');
+  out.key("history").open('{').member("store", view.history.store).member("trouble", view.history.trouble);
+  out.member("batches", view.history.batches_written).member("events", view.history.events_written);
+  out.member("dropped", view.history.dropped).member("waiting", view.history.waiting).close('}');
   write_group(out, view.edge);
   write_engine(out, view.engine);
   write_nodes(out, view.engine);

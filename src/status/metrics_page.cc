@@ -246,6 +246,10 @@ std::string metrics_page(const View& view) {
   add_workers(out, view.engine);
   add_group(out, view.edge);
   add_partitions(out, view);
+  for (size_t i = 0; i < kAdviceKindCount; ++i) {
+    const auto kind = enum_at<AdviceKind>(i);
+    out.add(kProbes.advice, {to_string(kind)}, view.advice.kind == kind ? 1 : 0);
+  }
   add_history(out, view.history);
   return out.text();
 }

@@ -5,11 +5,13 @@
 #include <string_view>
 
 #include "status/http_server.h"
+#include "status/recorder.h"
 #include "status/view.h"
 
 namespace millrace {
 
-// /  /status.json  /metrics  /healthz  /readyz; anything else is 404. `view` is asked once, for a known path only.
-HttpResponse answer_page(std::string_view path, const std::function<View()>& view);
+// The status page and its files, /plain, /api/..., /status.json, /metrics, /healthz, /readyz; anything else is 404.
+// `view` is asked once, for a path that needs it only. Without a recorder its lists are empty.
+HttpResponse answer_page(std::string_view path, const std::function<View()>& view, const Recorder* recorder = nullptr);
 
 }  // namespace millrace

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "status/advice.h"
+
 namespace millrace {
 namespace {
 
@@ -60,6 +62,11 @@ void Recorder::look() {
   // What a view points to may change under a reload: the next comparison needs it as it is now.
   auto facts = std::make_unique<const ProgramFacts>(*now.program);
   now.program = facts.get();
+  Advice advice = advice_on(now);
+  {
+    const MutexLock lock(mutex_);
+    advice_ = std::move(advice);
+  }
   if (before_ != nullptr) {
     for (Event& event : events_between(*before_, now)) note(std::move(event));
     const TimelinePoint point = point_of(now);
@@ -75,6 +82,33 @@ void Recorder::look() {
   }
   before_ = std::make_unique<const View>(std::move(now));
   facts_before_ = std::move(facts);
+}
+
+// Over six intervals, so that one slow batch is not the whole picture; at least 15 s.
+Advice Recorder::advice_on(const View& now) {
+  constexpr int64_t kLeastMs = 15'000;
+  constexpr int64_t kMostMs = 600'000;
+  const int64_t window_ms = std::clamp(6 * now.program->interval_ms, kLeastMs, kMostMs);
+  uint64_t recoveries = 0;
+  for (const uint64_t each : now.engine.totals.recoveries) recoveries += each;
+  samples_.push_back({now.engine.mono_ms, now.engine.wall_ms, now.engine.totals.counts, recoveries});
+  while (samples_.size() > 2 && now.engine.mono_ms - samples_[1].mono_ms >= window_ms) samples_.pop_front();
+  const Sample& from = samples_.front();
+  std::vector<BatchRow> rows;
+  {
+    const MutexLock lock(mutex_);
+    for (const BatchRow& row : batches_) {
+      if (row.completed_wall_ms <= from.wall_ms) break;
+      rows.push_back(row);
+    }
+  }
+  AdviceInput input;
+  input.now = &now;
+  input.before = &from.counts;
+  input.seconds = static_cast<double>(now.engine.mono_ms - from.mono_ms) / 1e3;
+  input.batches = rows;
+  input.recoveries = recoveries - std::min(from.recoveries, recoveries);
+  return advise(input);
 }
 
 TimelinePoint Recorder::point_of(const View& now) const {
@@ -104,6 +138,11 @@ std::vector<BatchRow> Recorder::batches(size_t last) const {
 std::vector<Event> Recorder::events(size_t last) const {
   const MutexLock lock(mutex_);
   return newest(events_, last);
+}
+
+Advice Recorder::advice() const {
+  const MutexLock lock(mutex_);
+  return advice_;
 }
 
 std::vector<TimelinePoint> Recorder::timeline() const {

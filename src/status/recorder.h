@@ -64,9 +64,19 @@ class Recorder final : public BatchObserver {
   [[nodiscard]] std::vector<Event> events(size_t last) const;
   // The oldest first.
   [[nodiscard]] std::vector<TimelinePoint> timeline() const;
+  // Of the last look.
+  [[nodiscard]] Advice advice() const;
 
  private:
+  // What the advice looks back to.
+  struct Sample {
+    int64_t mono_ms = 0;
+    int64_t wall_ms = 0;
+    Counts counts;
+    uint64_t recoveries = 0;
+  };
   TimelinePoint point_of(const View& now) const;
+  Advice advice_on(const View& now);
 
   const Settings settings_;
   const std::function<View()> look_;
@@ -75,13 +85,16 @@ class Recorder final : public BatchObserver {
   std::unique_ptr<const View> before_;  // of the last look; the recorder's thread only, as what it points to
   std::unique_ptr<const ProgramFacts> facts_before_;
 
+  std::deque<Sample> samples_;  // the oldest first; the recorder's thread only
+
   std::atomic<bool> stopping_{false};
   WakeUp wake_;
   Thread thread_;
 
   mutable Mutex mutex_;
-  std::deque<BatchRow> batches_ GUARDED_BY(mutex_);      // the newest first
-  std::deque<Event> events_ GUARDED_BY(mutex_);          // the newest first
+  std::deque<BatchRow> batches_ GUARDED_BY(mutex_);  // the newest first
+  std::deque<Event> events_ GUARDED_BY(mutex_);      // the newest first
+  Advice advice_ GUARDED_BY(mutex_);
   std::deque<TimelinePoint> points_ GUARDED_BY(mutex_);  // the oldest first
   TimelinePoint open_ GUARDED_BY(mutex_);                // what the batches since the last look add to
 };

@@ -12,6 +12,7 @@
 #include "kafka/edge.h"
 #include "pipeline/live_reconcile.h"
 #include "pipeline/snapshot.h"
+#include "status/advice_kind.h"
 
 namespace millrace {
 
@@ -26,7 +27,9 @@ struct ProgramFacts {
   std::string graph;                                       // as `millrace graph` prints it
   std::vector<std::pair<std::string, std::string>> knobs;  // name, value with its unit
   int64_t started_wall_ms = 0;
+  std::string graph_json;  // its nodes and edges: graph_json() of status/api.h
   int64_t interval_ms = 0;
+  double rate_max_per_partition = 0;  // records a second; 0: no limit
   uint64_t memory_limit_bytes = 0;
 };
 
@@ -51,6 +54,7 @@ struct HistoryStatus {
 struct View {
   const ProgramFacts* program = nullptr;
   HistoryStatus history;
+  Advice advice;  // of the last look
   ProcessFacts process;
   Snapshot engine;
   EdgeSnapshot edge;
@@ -80,6 +84,6 @@ ProcessFacts read_process_facts();
 // The pages.
 std::string metrics_page(const View& view);
 std::string json_page(const View& view);
-std::string html_page(const View& view);
+std::string plain_page(const View& view);
 
 }  // namespace millrace

@@ -242,7 +242,7 @@ TEST_CASE("a daemon is ready without brokers, says so, and stops when its touch 
   CHECK(holds(metrics, "millrace_pipeline_ready{pipeline=\"copy\"} 0\n"));
   CHECK(holds(metrics, "millrace_balance_difference_records{pipeline=\"copy\"} 0\n"));
   CHECK(holds(http_get(daemon.port.number(), "/status.json"), "\"pipeline\":\"copy\""));
-  CHECK(holds(http_get(daemon.port.number(), "/"), "<h1>copy</h1>"));
+  CHECK(holds(http_get(daemon.port.number(), "/plain"), "<h1>copy</h1>"));
   CHECK(daemon.notify.said("WATCHDOG=1"));
 
   REQUIRE(unlink((daemon.state() + "/running").c_str()) == 0);

@@ -66,16 +66,16 @@ TEST_CASE("a sheet that does not close shows by how much", "[status]") {
   View view = sample_view(facts);
   view.engine.totals.counts.destinations[0].sent.records += 3;
   CHECK(value_of(metrics_page(view), R"(millrace_balance_difference_records{pipeline="shop"})") == -3);
-  CHECK(holds(html_page(view), "does not close"));
+  CHECK(holds(plain_page(view), "does not close"));
 }
 
 TEST_CASE("lines that the log lost are shown where somebody looks who has no log", "[status]") {
   const ProgramFacts facts = sample_facts();
   View view = sample_view(facts);
   CHECK(holds(json_page(view), R"("log":{"lines_suppressed":7,"lines_lost":1234})"));
-  CHECK(holds(html_page(view), "<b>1,234</b>log lines lost"));
+  CHECK(holds(plain_page(view), "<b>1,234</b>log lines lost"));
   view.process.log_lines_lost = 0;
-  CHECK_FALSE(holds(html_page(view), "log lines lost"));
+  CHECK_FALSE(holds(plain_page(view), "log lines lost"));
 }
 
 TEST_CASE("a running pipeline shows every metric of the manual", "[status]") {
