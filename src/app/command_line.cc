@@ -4,11 +4,21 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <iterator>
+#include <string_view>
+#include <utility>
 
 #include "base/text.h"
 
 namespace millrace {
 namespace {
+
+constexpr std::pair<std::string_view, Command> kCommandNames[] = {
+    {"run", Command::run},         {"check", Command::check},         {"graph", Command::graph},
+    {"topics", Command::topics},   {"reconcile", Command::reconcile}, {"history", Command::history},
+    {"advise", Command::advise},   {"eval", Command::eval},           {"knobs", Command::knobs},
+    {"version", Command::version},
+};
 
 CommandLine wrong(std::string_view command, const std::string& what) {
   CommandLine line;
@@ -76,6 +86,10 @@ void add_options(CLI::App& app, CommandLine& line, std::string& accept_offsets, 
       app.add_option("--offset", line.eval.offset)->check(CLI::NonNegativeNumber);
       app.add_flag("--explain", line.eval.explain);
       break;
+    case Command::advise:
+      app.add_option("FILE", line.file)->required();
+      app.add_option("--instance", line.instance);
+      break;
     case Command::history:
       app.add_option("FILE", line.file)->required();
       app.add_option("--instance", line.instance);
@@ -102,13 +116,10 @@ CommandLine parse_command_line(const std::vector<std::string>& words) {
   }
   CommandLine line;
   const std::string name = first == "--version" ? "version" : first;
-  constexpr Command kCommands[] = {Command::run,   Command::check,   Command::graph, Command::topics,  Command::reconcile,
-                                   Command::knobs, Command::version, Command::eval,  Command::history};
-  constexpr std::string_view kNames[] = {"run",   "check",   "graph", "topics", "reconcile",
-                                         "knobs", "version", "eval",  "history"};
-  const auto* found = std::find(std::begin(kNames), std::end(kNames), name);
-  if (found == std::end(kNames)) return wrong("", wrong_command(first));
-  line.command = kCommands[found - std::begin(kNames)];
+  const auto* found = std::find_if(std::begin(kCommandNames), std::end(kCommandNames),
+                                   [&](const auto& each) { return each.first == name; });
+  if (found == std::end(kCommandNames)) return wrong("", wrong_command(first));
+  line.command = found->second;
 
   CLI::App app;
   std::string accept_offsets;

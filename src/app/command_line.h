@@ -10,7 +10,20 @@
 
 namespace millrace {
 
-enum class Command : uint8_t { run, check, graph, topics, reconcile, knobs, version, eval, history, help, wrong_usage };
+enum class Command : uint8_t {
+  run,
+  check,
+  graph,
+  topics,
+  reconcile,
+  history,
+  advise,
+  eval,
+  knobs,
+  version,
+  help,
+  wrong_usage
+};
 
 // How to go on after an offset audit has stopped the pipeline.
 enum class AcceptOffsets : uint8_t { no, committed, expected };

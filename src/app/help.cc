@@ -11,7 +11,7 @@ struct Help {
   std::string_view text;
 };
 
-constexpr std::array<Help, 10> kHelps = {{
+constexpr std::array<Help, 11> kHelps = {{
     {"", R"(millrace - Kafka topics, through filter, classify and decorate, to Kafka topics. Exactly once.
 
 usage: millrace COMMAND ...
@@ -22,6 +22,7 @@ usage: millrace COMMAND ...
   topics FILE   print the commands that create the topics; with --measured, how large they should be
   reconcile FILE
                 hold what was sent against what is in the destinations, over a stretch of time
+  advise FILE   ask the running daemon what limits it now, and what to turn
   history FILE  print the last batches, or events, of a pipeline
   eval EXPR     try an expression on a record given on the command line
   knobs         list every number that can be turned, with default and range
@@ -131,6 +132,13 @@ Exit code: 0 when every decidable destination is equal; 1 when one differs, none
 usage: millrace knobs
 
 Prints for each knob its key in the YAML, default, range, and whether it needs a restart.
+)"},
+    {"advise", R"(millrace advise - ask the running daemon what limits it now, and what to turn
+
+usage: millrace advise FILE [--instance NAME]
+
+Prints one sentence with its numbers, and the knob to turn where one helps. It looks back over six intervals, at least
+15 s. The daemon is asked at http.listen of the file. Exit code: 0, or 1 when nobody answers there.
 )"},
     {"history", R"(millrace history - print the last batches, or events, of a pipeline
 

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <iostream>
 
+#include "app/advise_command.h"
 #include "app/command_line.h"
 #include "app/commands.h"
 #include "app/history_command.h"
@@ -34,6 +35,8 @@ millrace::ExitCode run_line(const millrace::CommandLine& line) {
       return millrace::eval_command(line.eval, std::cout);
     case millrace::Command::history:
       return millrace::history_command(line, std::cout);
+    case millrace::Command::advise:
+      return millrace::advise_command(line, std::cout);
     case millrace::Command::help:
       std::cout << line.text;
       return millrace::ExitCode::done;

@@ -153,8 +153,7 @@ Result<void> Run::make_parts() {
   EngineOptions options = engine_options(pipeline_.spec);
   options.observer = recorder_.get();
   engine_ = std::make_unique<Engine>(
-      first_version(pipeline_.graph, options),
-      [this](int worker) { return edge_->make_broker(worker); }, clock_);
+      first_version(pipeline_.graph, options), [this](int worker) { return edge_->make_broker(worker); }, clock_);
   threshold_written_ = state_->read_note(kThresholdNote).value_or("");
   engine_->restore_threshold(threshold_written_);
   return {};

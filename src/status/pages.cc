@@ -47,6 +47,7 @@ HttpResponse answer_page(std::string_view path, const std::function<View()>& vie
   if (path == "/api/partitions") return json(partitions_json(view()));
   if (path == "/api/knobs") return json(knobs_json(view()));
   if (path == "/api/advice") return json(advice_json(view().advice));
+  if (path == "/api/graph") return json(view().program->graph_json + "\n");
   if (path == "/api/batches") return json(batches_json(recorder));
   if (path == "/api/events") return json(events_json(recorder));
   if (path == "/api/timeline") return json(timeline_json(recorder));
@@ -55,7 +56,7 @@ HttpResponse answer_page(std::string_view path, const std::function<View()>& vie
     return {200, std::string(file->content_type), std::string(file->body)};
   }
   return {404, "text/plain; charset=utf-8",
-          "not here; there are / /plain /api/status /api/batches /api/partitions /api/events /api/knobs /api/advice "
+          "not here; there are / /plain /api/status /api/graph /api/batches /api/partitions /api/events /api/knobs /api/advice "
           "/api/timeline /status.json /metrics /healthz /readyz\n"};
 }
 

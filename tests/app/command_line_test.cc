@@ -44,6 +44,9 @@ TEST_CASE("what can be asked", "[command_line]") {
   CHECK(parse_command_line({"history", "a", "--events", "--batches"}).command == Command::wrong_usage);
   CHECK(parse_command_line({"history", "a", "--last", "0"}).command == Command::wrong_usage);
 
+  CHECK(parse_command_line({"advise", "a.yaml"}).command == Command::advise);
+  CHECK(parse_command_line({"advise"}).command == Command::wrong_usage);
+
   CHECK(parse_command_line({"knobs"}).command == Command::knobs);
   CHECK(parse_command_line({"version"}).command == Command::version);
   CHECK(parse_command_line({"--version"}).command == Command::version);

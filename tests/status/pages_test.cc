@@ -233,3 +233,57 @@ TEST_CASE("an unknown path does not ask for the state", "[status]") {
   CHECK(answer_page("/metrics/", view).status == 404);
   CHECK_FALSE(asked);
 }
+
+TEST_CASE("the page is whole, and asks for nothing elsewhere", "[status]") {
+  const ProgramFacts facts = sample_facts();
+  const View view = sample_view(facts);
+  for (const std::string path : {"/", "/page.css", "/page.js", "/graph.js", "/chart.js"}) {
+    INFO(path);
+    const HttpResponse response = page(path, view);
+    CHECK(response.status == 200);
+    CHECK(response.body.size() > 1'000);
+    CHECK_FALSE(response.style_inside);
+    if (path == "/chart.js") continue;  // its licence names its home
+    CHECK_FALSE(holds(response.body, "https://"));
+    CHECK_FALSE(holds(response.body, "<style"));
+    CHECK_FALSE(holds(response.body, "innerHTML"));
+  }
+  CHECK(holds(page("/chart.js", view).body, "MIT License"));
+}
+
+TEST_CASE("the API answers, also before anything is recorded", "[status]") {
+  ProgramFacts facts = sample_facts();
+  facts.graph_json = R"({"nodes":[]})";
+  View view = sample_view(facts);
+  view.advice = {AdviceKind::stage, "It is \"slow\".", "workers", "size"};
+  CHECK(page("/api/advice", view).body == R"({"kind":"stage","text":"It is \"slow\".","knob":"workers","node":"size"})"
+                                          "\n");
+  CHECK(page("/api/status", view).body == page("/status.json", view).body);
+  CHECK(page("/api/graph", view).body == "{\"nodes\":[]}\n");
+  CHECK(page("/api/batches", view).body == "{\"batches\":[]}\n");
+  CHECK(page("/api/events", view).body == "{\"events\":[]}\n");
+  CHECK(holds(page("/api/timeline", view).body, R"("at_ms":[],"read_per_second":[])"));
+  CHECK(holds(page("/api/partitions", view).body, R"("lag_records":15,"lag_seconds":2.5,"headroom_records":50)"));
+  CHECK(holds(page("/api/knobs", view).body, R"({"name":"batch.interval","value":"1s","default":"1s","range":)"));
+  CHECK(holds(page("/api/knobs", view).body, R"("applies":"live")"));
+  CHECK(value_of(metrics_page(view), R"(millrace_advice{pipeline="shop",kind="stage"})") == 1);
+  CHECK(value_of(metrics_page(view), R"(millrace_advice{pipeline="shop",kind="healthy"})") == 0);
+
+  Recorder recorder(
+      {}, [&] { return view; }, nullptr);
+  BatchRow row;
+  row.number = 7;
+  row.records = 10;
+  row.config_hash = "abc";
+  row.rejected[static_cast<size_t>(RejectReason::too_large)] = 2;
+  recorder.settled(row);
+  recorder.note({5, "start", "a", "b"});
+  const auto answer = [&](const std::string& path) {
+    return answer_page(
+               path, [&] { return view; }, &recorder)
+        .body;
+  };
+  CHECK(holds(answer("/api/batches"), R"("number":7,"config":"abc")"));
+  CHECK(holds(answer("/api/batches"), R"("errors":{"too_large":2})"));
+  CHECK(holds(answer("/api/events"), R"({"at_ms":5,"kind":"start","subject":"a","text":"b"})"));
+}
