@@ -143,7 +143,14 @@ EdgeSettings edge_settings(const config::PipelineSpec& spec, const Graph& graph)
         {source.name, source.topics, source.start, source.on_data_loss, expectation(source.expect)});
   }
   for (const TopicNode& topic : graph.topics()) {
-    settings.destinations.push_back({topic.topic, topic.compression, expectation(expect_of(spec, topic.destination))});
+    DestinationSettings& destination = settings.destinations.emplace_back();
+    destination.topic = topic.topic;
+    destination.compression = topic.compression;
+    destination.expect = expectation(expect_of(spec, topic.destination));
+    destination.name = topic.destination;
+    for (const config::DestinationSpec& from : spec.destinations) {
+      if (from.name == topic.destination) destination.readers = from.readers;
+    }
   }
   settings.times.socket_ms = knobs.socket_timeout_ms;
   settings.times.message_ms = knobs.message_timeout_ms;

@@ -70,6 +70,7 @@ class Run {
     facts_.rate_max_per_partition = spec.knobs.rate_max_per_partition;
     facts_.started_wall_ms = clock_.wall_ms();
     facts_.interval_ms = spec.knobs.batch_interval_ms;
+    facts_.partition_series_max = static_cast<size_t>(spec.knobs.http_max_partition_series);
     facts_.memory_limit_bytes = static_cast<uint64_t>(spec.knobs.memory_limit_bytes);
   }
 

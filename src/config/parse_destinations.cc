@@ -1,6 +1,8 @@
 // Destinations and dead letters.
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "config/names.h"
 #include "config/parsing.h"
 #include "config/quantity.h"
@@ -67,6 +69,26 @@ void read_acks(Reader& reader, DestinationSpec& destination, Delivery delivery) 
   }
 }
 
+// Each one costs a question to the brokers every few seconds.
+constexpr size_t kReadersMax = 16;
+
+void read_readers(Reader& reader, DestinationSpec& destination) {
+  if (!reader.has("readers")) return;
+  for (const ScalarText& group : reader.texts("readers")) {
+    if (group.text.empty()) {
+      reader.diagnostics().error(group.position, reader.what() + ": `readers` holds an empty name of a group");
+    } else if (std::find(destination.readers.begin(), destination.readers.end(), group.text) !=
+               destination.readers.end()) {
+      reader.diagnostics().error(group.position, fmt::format("{}: group {} is listed twice in `readers`", reader.what(),
+                                                             in_ticks(group.text)));
+    } else if (destination.readers.size() == kReadersMax) {
+      return reader.wrong("readers", fmt::format("has more than {} entries", kReadersMax));
+    } else {
+      destination.readers.push_back(group.text);
+    }
+  }
+}
+
 }  // namespace
 
 ExpectSpec read_expect(Reader& reader, Parsing& parsing) {
@@ -101,6 +123,7 @@ void read_destinations(Reader& top, Parsing& parsing) {
     read_acks(reader, destination, parsing.spec.delivery);
     destination.expect = read_expect(reader, parsing);
     destination.exclusive = reader.flag("exclusive", false);
+    read_readers(reader, destination);
     destination.on_error = read_on_error(reader);
     reader.finish();
     parsing.spec.destinations.push_back(std::move(destination));

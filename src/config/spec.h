@@ -82,8 +82,9 @@ struct DestinationSpec {
   std::optional<ExpressionText> partition_expression;
   std::string compression = "none";
   std::optional<std::string> acks;
-  ExpectSpec expect;       // of each of its topics
-  bool exclusive = false;  // nobody else writes to it: what is there can be held against what was sent
+  ExpectSpec expect;                 // of each of its topics
+  bool exclusive = false;            // nobody else writes to it: what is there can be held against what was sent
+  std::vector<std::string> readers;  // consumer groups that read it, whose lag is shown
   OnError on_error = OnError::dead_letter;
 };
 

@@ -239,6 +239,10 @@ TopicSettings read_settings(const rd_kafka_ConfigResource_t* resource) {
       settings.retention_ms = signed_or(value, -1);
     } else if (name == "retention.bytes") {
       settings.retention_bytes = signed_or(value, -1);
+    } else if (name == "segment.ms") {
+      settings.segment_ms = signed_or(value, -1);
+    } else if (name == "segment.bytes") {
+      settings.segment_bytes = signed_or(value, -1);
     } else if (name == "min.insync.replicas") {
       settings.min_insync_replicas = number_or(value, 1);
     } else if (name == "message.timestamp.type") {
@@ -303,6 +307,45 @@ KafkaResult<std::map<TopicPartition, OffsetAnswer>> Admin::offsets(
     answers[partition_of(*partition)] = OffsetAnswer{partition->offset, error_of(partition->err)};
   }
   return answers;
+}
+
+namespace {
+
+struct GroupRequestDestroyer {
+  void operator()(rd_kafka_ListConsumerGroupOffsets_t* request) const {
+    rd_kafka_ListConsumerGroupOffsets_destroy(request);
+  }
+};
+
+}  // namespace
+
+KafkaResult<Progress> Admin::group_offsets(const std::string& group, const std::vector<TopicPartition>& partitions,
+                                           int timeout_ms) {
+  const PartitionListHandle asked = list_of(partitions);
+  const std::unique_ptr<rd_kafka_ListConsumerGroupOffsets_t, GroupRequestDestroyer> request(
+      rd_kafka_ListConsumerGroupOffsets_new(group.c_str(), asked.get()));
+  rd_kafka_ListConsumerGroupOffsets_t* requests[] = {request.get()};
+  QueueHandle queue(rd_kafka_queue_new(client_.get()));
+  const AdminOptionsHandle how = options(RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, timeout_ms);
+  rd_kafka_ListConsumerGroupOffsets(client_.get(), requests, 1, how.get(), queue.get());
+  KafkaResult<EventHandle> event = wait(queue.get(), timeout_ms);
+  if (!event) return tl::make_unexpected(std::move(event).error());
+  size_t count = 0;
+  const rd_kafka_group_result_t** groups = rd_kafka_ListConsumerGroupOffsets_result_groups(
+      rd_kafka_event_ListConsumerGroupOffsets_result(event->get()), &count);
+  Progress offsets;
+  for (size_t g = 0; g < count; ++g) {
+    if (const rd_kafka_error_t* raw = rd_kafka_group_result_error(groups[g])) {
+      KafkaError error = error_of(rd_kafka_error_code(raw));
+      error.text = "group " + group + ": " + escape_for_log(rd_kafka_error_string(raw), 512);
+      return tl::make_unexpected(std::move(error));
+    }
+    const rd_kafka_topic_partition_list_t* list = rd_kafka_group_result_partitions(groups[g]);
+    for (int i = 0; list != nullptr && i < list->cnt; ++i) {
+      if (list->elems[i].offset >= 0) offsets[partition_of(list->elems[i])] = list->elems[i].offset;
+    }
+  }
+  return offsets;
 }
 
 }  // namespace millrace

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "kafka/partition_list.h"
 #include "kafka/test_switches.h"
 
@@ -101,12 +102,16 @@ BrokerResult<void> BrokerBase::take_delivery_failure() {
   reported_ = failure;
   const Fault fault = classify_delivery(failure.error.code);
   const std::string topic = shared_.destinations.topic(failure.destination);
-  if (fault == Fault::destination) shared_.destinations.mark(failure.destination, failure.error.text);
+  std::string why = failure.error.text;
+  if (const double throttle_ms = producer_->throttle_ms(shared_.clock.mono_ms()); throttle_ms > 0) {
+    why += fmt::format("; brokers hold this client back by up to {} a request: a quota",
+                       format_duration_ms(static_cast<int64_t>(throttle_ms)));
+  }
+  if (fault == Fault::destination) shared_.destinations.mark(failure.destination, why);
   // The limit may have changed since it was asked.
   if (fault == Fault::record_refused || fault == Fault::destination) shared_.clerk_wake.notify();
-  return broker_fail(
-      fault, fmt::format("writing to {}: {} ({})", topic, failure.error.text, rd_kafka_err2name(failure.error.code)),
-      failure.destination);
+  return broker_fail(fault, fmt::format("writing to {}: {} ({})", topic, why, rd_kafka_err2name(failure.error.code)),
+                     failure.destination);
 }
 
 tl::unexpected<BrokerError> BrokerBase::failed(const KafkaError& error, std::string_view doing, Fault on_silence) {
@@ -244,8 +249,8 @@ ProducerLoad BrokerBase::load() const {
       static_cast<double>(load.queued_bytes) / static_cast<double>(producer_->queue_limit_bytes()), 0.0, 1.0);
   if (const auto& statistics = producer_->statistics()) {
     load.ack_latency_ms = statistics->ack_p50_ms;
-    load.throttle_ms = statistics->throttle_ms;
   }
+  load.throttle_ms = producer_->throttle_ms(shared_.clock.mono_ms());
   if (producer_->statistics_count() != statistics_seen_) {
     statistics_seen_ = producer_->statistics_count();
     shared_.producers.publish(worker_, load, *producer_->statistics());

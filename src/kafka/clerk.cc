@@ -51,6 +51,8 @@ KafkaError Clerk::trouble() const {
 void Clerk::run() {
   int64_t topics_due = 0;
   int64_t ends_due = 0;
+  int64_t settings_due = 0;
+  int64_t readers_due = 0;
   int rounds = 0;
   while (!stopping_) {
     const int64_t now = shared_.clock.mono_ms();
@@ -63,7 +65,15 @@ void Clerk::run() {
       if (!ask_ends(rounds++ % kLowEvery == 0)) topics_due = 0;
       ends_due = shared_.clock.mono_ms() + shared_.settings.times.lag_ms;
     }
-    const int64_t next = std::min(topics_due, ends_due) - shared_.clock.mono_ms();
+    if (now >= settings_due && !stopping_) {
+      ask_source_settings();
+      settings_due = shared_.clock.mono_ms() + shared_.settings.times.source_settings_ms;
+    }
+    if (now >= readers_due && !stopping_) {
+      ask_readers();
+      readers_due = shared_.clock.mono_ms() + shared_.settings.times.readers_ms;
+    }
+    const int64_t next = std::min({topics_due, ends_due, settings_due, readers_due}) - shared_.clock.mono_ms();
     // Not twice within a moment, however often it is asked for.
     if (shared_.clerk_wake.wait(std::max<int64_t>(next, 1))) {
       topics_due = std::min(topics_due, shared_.clock.mono_ms() + 50);
@@ -171,27 +181,79 @@ void Clerk::publish_destinations(const std::vector<DestinationSettings>& destina
 bool Clerk::ask_ends(bool low_too) {
   const std::vector<PartitionTable::StatePointer> states = shared_.partitions.all();
   if (states.empty()) return true;
+  // A partition that was just assigned has no low mark yet.
+  std::vector<PartitionTable::StatePointer> rarely;
+  for (const auto& state : states) {
+    if (low_too || state->low < 0) rarely.push_back(state);
+  }
+  if (!ask_ends_of(states, OffsetQuestion::kLatest, true)) return false;
+  if (!ask_ends_of(rarely, OffsetQuestion::kEarliest, true)) return false;
+  return ask_ends_of(rarely, OffsetQuestion::kLatest, false);
+}
+
+bool Clerk::ask_ends_of(const std::vector<PartitionTable::StatePointer>& states, int64_t at, bool stable) {
+  std::map<TopicPartition, OffsetQuestion> questions;
+  for (const auto& state : states) questions[state->partition] = OffsetQuestion{at};
+  if (questions.empty()) return true;
   const int timeout = static_cast<int>(shared_.settings.times.admin_request_ms);
-  for (const int64_t at : {OffsetQuestion::kLatest, OffsetQuestion::kEarliest}) {
-    // A partition that was just assigned has no low mark yet.
-    std::map<TopicPartition, OffsetQuestion> questions;
-    for (const auto& state : states) {
-      if (at == OffsetQuestion::kLatest || low_too || state->low < 0) questions[state->partition] = OffsetQuestion{at};
-    }
-    const KafkaResult<std::map<TopicPartition, OffsetAnswer>> answers = shared_.admin->offsets(questions, timeout);
-    if (!answers) return false;
-    last_answer_ms_ = shared_.clock.mono_ms();
-    for (const auto& state : states) {
-      const auto found = answers->find(state->partition);
-      if (found == answers->end()) continue;
-      const OffsetAnswer& answer = found->second;
-      // Refused: what was known before may be long past.
-      const bool refused = answer.error.code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
-      if (!answer.error.ok() && !refused) continue;
-      (at == OffsetQuestion::kLatest ? state->end : state->low) = refused ? -1 : answer.offset;
+  const KafkaResult<std::map<TopicPartition, OffsetAnswer>> answers =
+      shared_.admin->offsets(questions, timeout, stable);
+  if (!answers) return false;
+  last_answer_ms_ = shared_.clock.mono_ms();
+  for (const auto& state : states) {
+    const auto found = answers->find(state->partition);
+    if (found == answers->end()) continue;
+    // Refused: what was known before may be long past.
+    const bool refused = found->second.error.code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+    if (!found->second.error.ok() && !refused) continue;
+    const int64_t offset = refused ? -1 : found->second.offset;
+    if (at == OffsetQuestion::kEarliest) {
+      state->low = offset;
+      state->low_pace = paces_[state->partition].add(shared_.clock.mono_ms(), offset);
+    } else if (stable) {
+      state->end = offset;
+      state->ends_wall_ms = shared_.clock.wall_ms();
+    } else {
+      state->high = offset;
     }
   }
   return true;
+}
+
+// Without the right to see them, retention is not known, and nothing is said of it.
+void Clerk::ask_source_settings() {
+  std::vector<std::string> names;
+  for (const auto& [name, facts] : sources()) {
+    if (facts.error.ok()) names.push_back(name);
+  }
+  KafkaResult<std::map<std::string, TopicSettings>> asked =
+      shared_.admin->topic_settings(names, static_cast<int>(shared_.settings.times.admin_request_ms));
+  if (!asked) return;
+  std::erase_if(*asked, [](const auto& entry) { return !entry.second.error.ok(); });
+  MutexLock lock(mutex_);
+  source_settings_ = std::move(*asked);
+}
+
+std::map<std::string, TopicSettings> Clerk::source_settings() const {
+  MutexLock lock(mutex_);
+  return source_settings_;
+}
+
+void Clerk::ask_readers() {
+  const LimitsShare limits = shared_.destinations.limits();
+  KafkaResult<std::vector<ReaderSnapshot>> asked = ask_reader_lags(
+      *shared_.admin, shared_.destinations.used(), *limits, static_cast<int>(shared_.settings.times.admin_request_ms));
+  const std::string trouble = asked ? "" : asked.error().text;
+  if (trouble != readers_trouble_ && !trouble.empty()) log_warn("readers", "asking how far readers are: {}", trouble);
+  readers_trouble_ = trouble;
+  MutexLock lock(mutex_);
+  // Old figures would look like good ones.
+  readers_ = asked ? std::move(*asked) : std::vector<ReaderSnapshot>();
+}
+
+std::vector<ReaderSnapshot> Clerk::readers() const {
+  MutexLock lock(mutex_);
+  return readers_;
 }
 
 }  // namespace millrace

@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "base/thread.h"
+#include "kafka/readers.h"
+#include "kafka/retention.h"
 #include "kafka/shared.h"
 
 namespace millrace {
@@ -28,6 +30,12 @@ class Clerk {
   [[nodiscard]] std::map<std::string, TopicFacts> sources() const;
   [[nodiscard]] int64_t partitions_of_sources() const;
 
+  // The settings of source topics, as far as they may be seen.
+  [[nodiscard]] std::map<std::string, TopicSettings> source_settings() const;
+
+  // How far the groups are that read destinations.
+  [[nodiscard]] std::vector<ReaderSnapshot> readers() const;
+
   // mono_ms of the last answer of a broker; 0: none yet.
   [[nodiscard]] int64_t last_answer_ms() const { return last_answer_ms_; }
 
@@ -41,12 +49,20 @@ class Clerk {
   void publish_destinations(const std::vector<DestinationSettings>& destinations,
                             const std::map<std::string, TopicFacts>& facts);
   bool ask_ends(bool low_too);
+  bool ask_ends_of(const std::vector<PartitionTable::StatePointer>& states, int64_t at, bool stable);
+  void ask_source_settings();
+  void ask_readers();
 
   EdgeShared& shared_;
   mutable Mutex mutex_;
   std::map<std::string, TopicFacts> sources_ GUARDED_BY(mutex_);
+  std::map<std::string, TopicSettings> source_settings_ GUARDED_BY(mutex_);
+  std::vector<ReaderSnapshot> readers_ GUARDED_BY(mutex_);
   KafkaError trouble_ GUARDED_BY(mutex_);
-  std::map<std::string, std::string> said_;  // the state of each topic that was last logged; the thread's own
+  // The thread's own.
+  std::map<std::string, std::string> said_;  // the state of each topic that was last logged
+  std::map<TopicPartition, Pace> paces_;     // at which the first offsets go up
+  std::string readers_trouble_;              // as it was last logged
   int64_t renew_due_ms_ = 0;                 // its thread only
   std::atomic<int64_t> last_answer_ms_{0};
   std::atomic<bool> stopping_{false};

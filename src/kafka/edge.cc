@@ -130,6 +130,10 @@ EdgeSnapshot Edge::snapshot() const {
     partition.committed = state->committed;
     partition.low = state->low;
     partition.end = state->end;
+    partition.high = state->high;
+    partition.ends_wall_ms = state->ends_wall_ms;
+    partition.low_pace = state->low_pace;
+    partition.first_time_ms = state->first_time_ms;
     if (partition.end >= 0 && partition.committed >= 0) {
       partition.lag = std::max<int64_t>(partition.end - partition.committed, 0);
     }
@@ -154,6 +158,15 @@ EdgeSnapshot Edge::snapshot() const {
   for (size_t i = 0; i < std::min(used.size(), limits->size()); ++i) {
     if (!used[i].topic.empty()) snapshot.destinations.push_back(DestinationSnapshot{used[i].topic, (*limits)[i]});
   }
+  std::map<std::string, TopicSettings> settings = impl_->clerk_.source_settings();
+  for (const auto& [topic, facts] : impl_->clerk_.sources()) {
+    SourceTopicSnapshot& source = snapshot.sources.emplace_back();
+    source.topic = topic;
+    source.partitions = facts.partitions;
+    source.replication = facts.replication;
+    if (const auto at = settings.find(topic); at != settings.end()) source.settings = std::move(at->second);
+  }
+  snapshot.readers = impl_->clerk_.readers();
   for (const ProducerTable::Row& row : impl_->shared_.producers.rows()) {
     const ProducerStatistics& said = row.statistics;
     snapshot.producers.push_back({row.worker, row.load, said.queued_records, said.queued_bytes, said.bytes_max,

@@ -22,6 +22,7 @@
 #include "base/error.h"
 #include "io/broker.h"
 #include "io/source.h"
+#include "kafka/readers.h"
 #include "kafka/settings.h"
 
 namespace millrace {
@@ -32,12 +33,24 @@ std::string_view to_string(GroupState state);
 struct PartitionSnapshot {
   TopicPartition partition;
   uint16_t source = 0;
-  int64_t position = -1;   // next offset that a worker will take
-  int64_t committed = -1;  // what our last commit wrote, or what was found
-  int64_t low = -1;        // oldest offset kept
-  int64_t end = -1;        // last stable offset
-  int64_t lag = -1;        // end - committed, in records; -1: not known
-  std::string stopped;     // why this partition is not read (data loss, topic made anew); empty: it is read
+  int64_t position = -1;       // next offset that a worker will take
+  int64_t committed = -1;      // what our last commit wrote, or what was found
+  int64_t low = -1;            // oldest offset kept
+  int64_t end = -1;            // last stable offset
+  int64_t lag = -1;            // end - committed, in records; -1: not known
+  std::string stopped;         // why this partition is not read (data loss, topic made anew); empty: it is read
+  int64_t high = -1;           // high watermark: open transactions included
+  int64_t ends_wall_ms = -1;   // when `end` was read; `low` and `high` are up to ten times lag_ms older
+  double low_pace = 0;         // offsets a second by which `low` went up in the last minutes
+  int64_t first_time_ms = -1;  // of the first record that was taken since it was assigned
+};
+
+struct SourceTopicSnapshot {
+  std::string topic;
+  int32_t partitions = 0;
+  int32_t replication = 0;  // of the partition that has fewest replicas
+  // Empty: they cannot be seen.
+  std::optional<TopicSettings> settings;
 };
 
 struct BrokerSnapshot {
@@ -87,6 +100,8 @@ struct EdgeSnapshot {
   std::vector<PartitionSnapshot> partitions;  // assigned to this instance
   std::vector<BrokerSnapshot> brokers;
   std::vector<DestinationSnapshot> destinations;
+  std::vector<SourceTopicSnapshot> sources;
+  std::vector<ReaderSnapshot> readers;      // of destinations, as `readers` asks for
   std::vector<ProducerSnapshot> producers;  // those that have said something
   EdgeCounters counters;
 };

@@ -103,7 +103,9 @@ void KafkaPartitionQueue::take(rd_kafka_message_t* message, Arena& arena, std::v
   state_->unread.store(0, std::memory_order_relaxed);
   drained.end_offset = -1;
 
-  drained.bytes += fill_record(message, origin_, arena, records.emplace_back());
+  const Record& record = records.emplace_back();
+  drained.bytes += fill_record(message, origin_, arena, records.back());
+  if (state_->first_time_ms.load(std::memory_order_relaxed) < 0) state_->first_time_ms = record.timestamp_ms;
   ++drained.records;
   held.push_back(HeldMessage{message, release_message});
 }

@@ -23,8 +23,12 @@ struct PartitionState {
   std::atomic<int64_t> committed{-1};
   std::atomic<int64_t> low{-1};
   std::atomic<int64_t> end{-1};
-  std::atomic<int> failure{0};  // rd_kafka_resp_err_t: set by the queue, looked at by the group's thread
-  std::atomic<int> unread{0};   // rd_kafka_resp_err_t: why fetching stands still; 0 again with what comes next
+  std::atomic<int64_t> high{-1};
+  std::atomic<int64_t> ends_wall_ms{-1};   // when `end` was read
+  std::atomic<double> low_pace{0};         // offsets a second by which `low` went up lately
+  std::atomic<int64_t> first_time_ms{-1};  // of the first record that was taken
+  std::atomic<int> failure{0};             // rd_kafka_resp_err_t: set by the queue, looked at by the group's thread
+  std::atomic<int> unread{0};  // rd_kafka_resp_err_t: why fetching stands still; 0 again with what comes next
 };
 
 class PartitionTable {

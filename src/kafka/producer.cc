@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/text.h"
 #include "kafka/library_log.h"
 
@@ -39,6 +40,7 @@ Result<std::unique_ptr<Producer>> Producer::create(const EdgeSettings& settings,
   rd_kafka_conf_set_dr_msg_cb(conf.get(), on_delivery);
   rd_kafka_conf_set_error_cb(conf.get(), on_error);
   rd_kafka_conf_set_stats_cb(conf.get(), on_statistics);
+  rd_kafka_conf_set_throttle_cb(conf.get(), on_throttle);
   rd_kafka_conf_set_log_cb(conf.get(), on_log);
   producer->watch_.attach(conf.get());
   std::array<char, 512> text{};
@@ -188,6 +190,25 @@ void Producer::on_delivery(rd_kafka_t* /*client*/, const rd_kafka_message_t* mes
   failure.destination = static_cast<uint16_t>(packed & 0xffff);
   if (const char* text = rd_kafka_message_errstr(message)) failure.error.text = escape_for_log(text, 512);
   self->failure_ = std::move(failure);
+}
+
+// librdkafka tells of each throttled request, and once more when the first one is not.
+void Producer::on_throttle(rd_kafka_t* /*client*/, const char* /*broker*/, int32_t /*id*/, int throttle_ms,
+                           void* opaque) {
+  auto* self = static_cast<Producer*>(opaque);
+  if (throttle_ms <= 0) return;
+  static const SystemClock clock;
+  const int64_t now_ms = clock.mono_ms();
+  const bool fresh = self->throttle_ms(now_ms) == 0;
+  self->throttle_ms_ = fresh ? throttle_ms : std::max(self->throttle_ms_, throttle_ms);
+  self->throttled_at_ms_ = now_ms;
+}
+
+double Producer::throttle_ms(int64_t now_ms) const {
+  constexpr int64_t kShownMs = 10'000;
+  if (throttle_ms_ == 0) return 0;
+  const bool over = now_ms - throttled_at_ms_ > std::max<int64_t>(kShownMs, 2 * throttle_ms_);
+  return over ? 0 : throttle_ms_;
 }
 
 // 0: librdkafka frees its text.

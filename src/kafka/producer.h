@@ -74,6 +74,9 @@ class Producer {
   // What is with the producer and not acknowledged yet; values only, as librdkafka counts them against its limit.
   [[nodiscard]] int64_t queued_bytes() const { return queued_bytes_; }
   [[nodiscard]] int64_t queue_limit_bytes() const { return queue_limit_bytes_; }
+  // The longest delay by a quota that a broker told of within the last ten seconds or twice as long as it lasts; 0:
+  // none.
+  [[nodiscard]] double throttle_ms(int64_t now_ms) const;
   // Deliveries that failed, those that we purged ourselves left out.
   [[nodiscard]] uint64_t failed_deliveries() const { return failed_deliveries_; }
   // As librdkafka counted them last; empty before its first interval is over. Served by serve() and flush().
@@ -89,11 +92,14 @@ class Producer {
   static void on_delivery(rd_kafka_t* client, const rd_kafka_message_t* message, void* opaque);
   static void on_log(const rd_kafka_t* client, int level, const char* facility, const char* text);
   static void on_error(rd_kafka_t* client, int code, const char* reason, void* opaque);
+  static void on_throttle(rd_kafka_t* client, const char* broker, int32_t id, int throttle_ms, void* opaque);
   static int on_statistics(rd_kafka_t* client, char* json, size_t size, void* opaque);
 
   WireWatch watch_;  // outlives the client, whose threads call it
   std::optional<DeliveryFailure> failure_;
   KafkaError complaint_;
+  int throttle_ms_ = 0;
+  int64_t throttled_at_ms_ = 0;
   int64_t queued_bytes_ = 0;
   int64_t queue_limit_bytes_ = 1;
   uint64_t failed_deliveries_ = 0;

@@ -43,6 +43,8 @@ struct DestinationSettings {
   std::string topic;
   std::string compression = "none";  // none | gzip | snappy | lz4 | zstd
   TopicExpectation expect = {};
+  std::string name = {};                  // of the destination
+  std::vector<std::string> readers = {};  // groups that read the topic, whose lag is wanted
 };
 
 struct EdgeTimes {
@@ -52,11 +54,13 @@ struct EdgeTimes {
   int64_t session_ms = 10'000;
   int64_t heartbeat_ms = 3'000;
   int64_t max_poll_ms = 300'000;
-  int64_t revoke_ms = 2'000;         // after a revoke: how long the workers may take to commit
-  int64_t metadata_ms = 30'000;      // how often topics and settings are asked again
-  int64_t lag_ms = 1'000;            // how often ends of partitions are asked
-  int64_t admin_request_ms = 5'000;  // one question to the brokers
-  int64_t refused_ms = 30'000;       // rights or identity refused before the first assignment, until exit code 5
+  int64_t revoke_ms = 2'000;            // after a revoke: how long the workers may take to commit
+  int64_t metadata_ms = 30'000;         // how often topics and settings are asked again
+  int64_t lag_ms = 1'000;               // how often ends of partitions are asked
+  int64_t readers_ms = 10'000;          // how often the offsets of other groups are asked
+  int64_t source_settings_ms = 60'000;  // how often the settings of source topics are asked
+  int64_t admin_request_ms = 5'000;     // one question to the brokers
+  int64_t refused_ms = 30'000;          // rights or identity refused before the first assignment, until exit code 5
 };
 
 struct EdgeSettings {

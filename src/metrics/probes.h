@@ -97,6 +97,27 @@ struct Probes {
       "Records in an exclusive destination that this pipeline did not send (above 0) or that are "
       "gone from it (below 0), at least; since the process started or last recovered a batch. 0 "
       "while it cannot be decided."};
+  Probe reader_lag{"millrace_reader_lag_records", gauge, "destination topic group partition",
+                   "Records that a group of the destination's `readers` has not committed yet. Left out when the topic "
+                   "has more partitions than http.max_partition_series."};
+  Probe reader_lag_sum{"millrace_reader_lag_sum_records", gauge, "destination topic group",
+                       "The same over all partitions of the topic."};
+  Probe reader_lag_max{"millrace_reader_lag_max_records", gauge, "destination topic group",
+                       "The same in the partition where it is largest."};
+  Probe producer_queue_fill{"millrace_producer_queue_ratio", gauge, "worker",
+                            "How full the producer's queue is, 0 to 1: what was sent and not acknowledged yet."};
+  Probe producer_queue_records{"millrace_producer_queue_records", gauge, "worker", "Records in the producer's queue."};
+  Probe producer_queue_bytes{"millrace_producer_queue_bytes", gauge, "worker",
+                             "Bytes of the values in the producer's queue."};
+  Probe producer_ack_time{"millrace_producer_ack_seconds", gauge, "worker quantile",
+                          "From sending a record to its acknowledgement, in the last seconds, at the slowest broker."};
+  Probe producer_request_time{"millrace_producer_request_seconds", gauge, "worker quantile",
+                              "The part of that which a request spends on the network and at the broker."};
+  Probe producer_throttle{"millrace_producer_throttle_seconds", gauge, "worker",
+                          "Longest delay that a broker imposed on a request in the last seconds, because of a quota; 0 "
+                          "when none did."};
+  Probe producer_errors{"millrace_producer_delivery_errors_total", counter, "worker",
+                        "Records whose delivery failed. Their batch is sent again; nothing is lost."};
   Probe dead_letter_bytes{"millrace_dead_letter_bytes_total", counter, "topic",
                           "Keys and values written to the dead-letter topic."};
   Probe dead_letter_stubs{"millrace_dead_letter_stub_records_total", counter, "topic",
@@ -155,6 +176,13 @@ struct Probes {
   Probe headroom{"millrace_partition_retention_headroom_records", gauge, "topic partition",
                  "Offsets between the oldest that the broker keeps and the committed one: at 0, retention deletes what "
                  "was not read."};
+  Probe retention_headroom{
+      "millrace_source_retention_headroom_seconds", gauge, "topic partition",
+      "Seconds until the broker may delete the oldest unread record of the partition, by age (retention.ms) or by size "
+      "(retention.bytes, at the pace of the last minutes). Left out when nothing is unread or nothing is ever deleted, "
+      "and with more partitions than http.max_partition_series."};
+  Probe retention_headroom_min{"millrace_source_retention_headroom_min_seconds", gauge, "topic",
+                               "The same in the partition of this instance where it is least."};
   Probe partition_stopped{
       "millrace_partition_stopped", gauge, "topic partition",
       "1 when the partition is not read and waits for a human: data was lost, or the topic was made "

@@ -218,8 +218,54 @@ void add_history(Exposition& out, const HistoryStatus& history) {
   out.add(kProbes.history_usable, {}, history.trouble.empty() ? 1 : 0);
 }
 
+void add_producers(Exposition& out, const EdgeSnapshot& edge) {
+  for (const ProducerSnapshot& each : edge.producers) {
+    const std::string id = std::to_string(each.worker);
+    out.add(kProbes.producer_queue_fill, {id}, each.load.queue_fill);
+    out.add(kProbes.producer_queue_records, {id}, static_cast<double>(each.queued_records));
+    out.add(kProbes.producer_queue_bytes, {id}, static_cast<double>(each.queued_bytes));
+    out.add(kProbes.producer_ack_time, {id, "0.5"}, each.ack_p50_ms / 1e3);
+    out.add(kProbes.producer_ack_time, {id, "0.99"}, each.ack_p99_ms / 1e3);
+    out.add(kProbes.producer_request_time, {id, "0.5"}, each.request_p50_ms / 1e3);
+    out.add(kProbes.producer_request_time, {id, "0.99"}, each.request_p99_ms / 1e3);
+    out.add(kProbes.producer_throttle, {id}, each.load.throttle_ms / 1e3);
+    out.add(kProbes.producer_errors, {id}, number(each.load.errors));
+  }
+}
+
+void add_readers(Exposition& out, const View& view) {
+  for (const ReaderSnapshot& each : view.edge.readers) {
+    int64_t sum = 0;
+    int64_t most = 0;
+    for (const auto& [partition, lag] : each.lag) {
+      sum += lag;
+      most = std::max(most, lag);
+      if (each.lag.size() > view.program->partition_series_max) continue;
+      out.add(kProbes.reader_lag, {each.destination, each.topic, each.group, std::to_string(partition)},
+              static_cast<double>(lag));
+    }
+    out.add(kProbes.reader_lag_sum, {each.destination, each.topic, each.group}, static_cast<double>(sum));
+    out.add(kProbes.reader_lag_max, {each.destination, each.topic, each.group}, static_cast<double>(most));
+  }
+}
+
+void add_headroom(Exposition& out, const std::vector<PartitionView>& partitions, size_t series_max) {
+  std::map<std::string, double> least;
+  for (const PartitionView& each : partitions) {
+    if (!each.headroom_seconds) continue;
+    const auto [at, fresh] = least.emplace(each.partition.topic, *each.headroom_seconds);
+    at->second = std::min(at->second, *each.headroom_seconds);
+    if (partitions.size() > series_max) continue;
+    out.add(kProbes.retention_headroom, {each.partition.topic, std::to_string(each.partition.partition)},
+            *each.headroom_seconds);
+  }
+  for (const auto& [topic, seconds] : least) out.add(kProbes.retention_headroom_min, {topic}, seconds);
+}
+
 void add_partitions(Exposition& out, const View& view) {
-  for (const PartitionView& each : partition_views(view)) {
+  const std::vector<PartitionView> partitions = partition_views(view);
+  add_headroom(out, partitions, view.program->partition_series_max);
+  for (const PartitionView& each : partitions) {
     const std::string id = std::to_string(each.partition.partition);
     const std::string& topic = each.partition.topic;
     if (each.lag_records >= 0) out.add(kProbes.lag_records, {topic, id}, static_cast<double>(each.lag_records));
@@ -251,6 +297,8 @@ std::string metrics_page(const View& view) {
     out.add(kProbes.advice, {to_string(kind)}, view.advice.kind == kind ? 1 : 0);
   }
   add_history(out, view.history);
+  add_producers(out, view.edge);
+  add_readers(out, view);
   return out.text();
 }
 

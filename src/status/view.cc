@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "base/log.h"
+#include "kafka/retention.h"
 
 namespace millrace {
 
@@ -31,6 +32,12 @@ std::vector<std::string> reasons_not_ready(const View& view) {
 
 std::vector<PartitionView> partition_views(const View& view) {
   std::map<TopicPartition, PartitionView> all;
+  std::map<std::string, const TopicSettings*> settings;
+  for (const SourceTopicSnapshot& source : view.edge.sources) {
+    if (source.settings) settings[source.topic] = &*source.settings;
+  }
+  std::map<TopicPartition, int64_t> last_times_ms;
+  for (const PartitionStatus& from : view.engine.partitions) last_times_ms[from.partition] = from.last_timestamp_ms;
   for (const PartitionSnapshot& from : view.edge.partitions) {
     PartitionView& to = all[from.partition];
     to.committed = from.committed;
@@ -38,6 +45,13 @@ std::vector<PartitionView> partition_views(const View& view) {
     to.end = from.end;
     to.lag_records = from.lag;
     to.stopped = from.stopped;
+    const auto kept = settings.find(from.partition.topic);
+    if (kept == settings.end()) continue;
+    // The last committed record stands just before the oldest unread one; before the first commit, the first one read.
+    const auto last = last_times_ms.find(from.partition);
+    const bool known = last != last_times_ms.end() && last->second >= 0;
+    const Unread unread{from.low, from.committed, from.end, from.low_pace, known ? last->second : from.first_time_ms};
+    to.headroom_seconds = retention_headroom_s(*kept->second, unread, view.engine.wall_ms);
   }
   for (const PartitionStatus& from : view.engine.partitions) {
     PartitionView& to = all[from.partition];

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -31,6 +32,7 @@ struct ProgramFacts {
   int64_t interval_ms = 0;
   double rate_max_per_partition = 0;  // records a second; 0: no limit
   uint64_t memory_limit_bytes = 0;
+  size_t partition_series_max = 200;  // knob http.max_partition_series
 };
 
 struct ProcessFacts {
@@ -76,6 +78,9 @@ struct PartitionView {
   int64_t lag_records = -1;  // -1: not known
   double lag_seconds = -1;   // -1: not known
   std::string stopped;       // why it is not read
+  // Seconds until the broker may delete its oldest unread record; empty: nothing is unread, nothing is deleted, or it
+  // is not known.
+  std::optional<double> headroom_seconds = {};
 };
 std::vector<PartitionView> partition_views(const View& view);
 

@@ -164,6 +164,7 @@ TEST_CASE("every key arrives where it belongs") {
   CHECK(spec.destinations[0].expect.replication == 3);
   CHECK(spec.destinations[0].expect.retention_ms == 7 * 86'400'000);
   CHECK(spec.destinations[0].exclusive);
+  CHECK(spec.destinations[0].readers == std::vector<std::string>{"reports", "search-index"});
   CHECK_FALSE(spec.destinations[1].exclusive);
   CHECK(spec.destinations[1].partition == "expression");
   CHECK(spec.destinations[1].partition_expression->text == "offset % 4");

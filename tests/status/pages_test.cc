@@ -61,6 +61,25 @@ TEST_CASE("numbers come from the place where they are counted", "[status]") {
   CHECK(value_of(text, R"(millrace_pipeline_ready{pipeline="shop"})") == 1);
 }
 
+TEST_CASE("figures of single partitions are left out beyond the knob's number, sums and extremes are not", "[status]") {
+  ProgramFacts facts = sample_facts();
+  const View view = sample_view(facts);
+  const std::string all = metrics_page(view);
+  const std::string group = R"(pipeline="shop",destination="out",topic="orders.huge",group="audit")";
+  const std::string headroom = "millrace_source_retention_headroom_seconds{";
+  CHECK(value_of(all, headroom + R"(pipeline="shop",topic="orders",partition="0"})") == 3597.5);
+  CHECK(value_of(all, "millrace_reader_lag_records{" + group + R"(,partition="1"})") == 6);
+  facts.partition_series_max = 1;
+  const std::string few = metrics_page(view);
+  CHECK_FALSE(holds(few, "\n" + headroom));
+  CHECK_FALSE(holds(few, "\nmillrace_reader_lag_records{"));
+  CHECK(value_of(few, R"(millrace_source_retention_headroom_min_seconds{pipeline="shop",topic="orders"})") == 3597.5);
+  CHECK(value_of(few, "millrace_reader_lag_sum_records{" + group + "}") == 10);
+  CHECK(value_of(few, "millrace_reader_lag_max_records{" + group + "}") == 6);
+  CHECK(value_of(few, R"(millrace_producer_throttle_seconds{pipeline="shop",worker="0"})") == 1.5);
+  CHECK(value_of(few, R"(millrace_producer_ack_seconds{pipeline="shop",worker="0",quantile="0.99"})") == 0.04);
+}
+
 TEST_CASE("a sheet that does not close shows by how much", "[status]") {
   const ProgramFacts facts = sample_facts();
   View view = sample_view(facts);

@@ -95,6 +95,19 @@ inline View sample_view(const ProgramFacts& facts) {
   edge.state = GroupState::steady;
   edge.ever_assigned = true;
   edge.partitions = {{{"orders", 0}, 0, 70, 60, 10, 75, 15, ""}, {{"orders", 1}, 0, 40, 40, 0, 40, 0, ""}};
+  TopicSettings kept;
+  kept.retention_ms = 3'600'000;
+  edge.sources = {{"orders", 2, 3, kept}};
+  edge.readers = {{"out", "orders.huge", "audit", {{0, 4}, {1, 6}}}};
+  ProducerSnapshot producer;
+  producer.load = {0.25, 3, 1500, 2};
+  producer.queued_records = 9;
+  producer.queued_bytes = 900;
+  producer.ack_p50_ms = 3;
+  producer.ack_p99_ms = 40;
+  producer.request_p50_ms = 2;
+  producer.request_p99_ms = 30;
+  edge.producers = {producer};
   edge.brokers = {{1, "127.0.0.1:9092", "UP"}};
   return view;
 }

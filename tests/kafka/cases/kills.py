@@ -48,6 +48,54 @@ def killed_with_4_restarted_with_2(place):
     restart_with_fewer_workers(place, False, 15)
 
 
+@case(alone=True, seconds=120)
+def static_restarts(place):
+    """static: true, stopped and started three times: no rebalance takes its partitions, the first commit within 5 s"""
+    source, graph = loaded_graph(place, kafka={"static": True})
+    load = place.load(source, 2000)
+    group = graph.top["pipeline"]
+    daemon = place.daemon(graph)
+    first_commit(place, group, 30, daemon)
+    took = []
+    for _ in range(3):
+        daemon.stop()
+        daemon = place.daemon(graph)
+        took.append(first_commit(place, group, 5, daemon))
+        assert daemon.count("partitions_assigned") == 6
+    place.note("first commits after " + ", ".join(f"{seconds:.1f}" for seconds in took) + " s")
+    place.unload(load, source, 3_000)
+    place.drained(graph, 40, daemon)
+    daemon.stop()
+    place.judge(graph, least=3000)
+
+
+@case(seconds=90)
+def transactions_of_gone_workers(place):
+    """Killed with workers: 4 in open transactions, restarted with 2: those of the workers that are gone end at once"""
+    source, graph = loaded_graph(place, kafka={"transaction_timeout": "120s"}, interval="60s")
+    daemon = place.daemon(graph, workers=4)
+    load = place.load(source, 2000)
+    targets = [*place.targets(graph)]
+
+    def open_ends():
+        found = place.kafka("describe", topics=targets)
+        return sum(at["stable"] < at["end"] for topic in found.values() for at in topic["partitions"].values())
+
+    daemon.wait(lambda: daemon.count("partitions_assigned") == 6, 30, "partitions")
+    daemon.wait(lambda: open_ends() > 0, 20, "open transactions")
+    time.sleep(1)
+    place.unload(load, source, 3_000)
+    assert daemon.kill()
+    daemon = place.daemon(graph, workers=2, batch={"interval": "100ms"})
+    took = place.until(lambda: open_ends() == 0, 40, "end of the open transactions", daemon)
+    place.note(f"ended after {took:.1f} s")
+    for worker in (2, 3):
+        daemon.wait(lambda worker=worker: f"ended what worker {worker}" in daemon.log_text(), 20, "end of a worker's own")
+    place.drained(graph, 40, daemon)
+    daemon.stop()
+    place.judge(graph, least=3000)
+
+
 @case(alone=True, seconds=240)
 def twenty_kills_under_load(place):
     """20 SIGKILLs under load, with poison: 0 lost, 0 doubled, order kept, seen so by an onlooker all the time"""

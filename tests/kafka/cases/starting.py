@@ -223,6 +223,47 @@ def unknown_group_after_a_run(place):
     assert ids_of(place) == sorted([*range(100), *range(100)])
 
 
+def audited(place):
+    """A pipeline that an audit has stopped: its offset of partition 0 went back from 100 to 60."""
+    topic, *_ = place.create(**{"in": 2, "copy": 2, "dead": 1})
+    graph = copy_graph(place, [topic])
+    place.produce(numbered(topic, 0, 100, 0) + numbered(topic, 100, 200, 1))
+    daemon = place.daemon(graph)
+    place.drained(graph, 30, daemon)
+    place.kafka("moveOffset", group=graph.top["pipeline"], topic=topic, partition=0, offset=60)
+    place.produce(numbered(topic, 200, 300, 0))
+    code, _ = daemon.wait_end(30)
+    assert code == 8 and "is 60, our last commit wrote 100" in daemon.log_text(), f"ended with {code}\n{daemon.tail()}"
+    daemon = place.daemon(graph)
+    code, _ = daemon.wait_end(30)
+    assert code == 8 and "--accept-offsets" in daemon.log_text(), f"ended with {code}\n{daemon.tail()}"
+    return graph
+
+
+def go_on(place, graph, accept):
+    daemon = place.daemon(graph, start=False).start("--accept-offsets", accept)
+    place.drained(graph, 30, daemon)
+    daemon.stop()
+    # The decision is of one start.
+    daemon = place.daemon(graph)
+    daemon.wait_ready(20)
+    daemon.stop()
+
+
+@case(seconds=90)
+def accept_offsets_expected(place):
+    """After exit 8, --accept-offsets expected goes on behind what was written: nothing twice"""
+    go_on(place, audited(place), "expected")
+    assert ids_of(place) == [*range(300)]
+
+
+@case(seconds=90)
+def accept_offsets_committed(place):
+    """After exit 8, --accept-offsets committed goes on from the moved offsets: what lies behind comes again, once"""
+    go_on(place, audited(place), "committed")
+    assert ids_of(place) == sorted([*range(300), *range(60, 100)])
+
+
 def deleted(wire, group):
     try:
         wire.delete_group(group, missing_ok=True)

@@ -36,6 +36,9 @@ import org.apache.kafka.clients.admin.ScramMechanism;
 import org.apache.kafka.clients.admin.TopicDescription;
 import org.apache.kafka.clients.admin.UserScramCredentialUpsertion;
 import org.apache.kafka.common.ElectionType;
+import org.apache.kafka.clients.consumer.ConsumerGroupMetadata;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.common.IsolationLevel;
 import org.apache.kafka.common.Node;
 import org.apache.kafka.common.TopicPartition;
@@ -46,10 +49,13 @@ import org.apache.kafka.common.acl.AclBindingFilter;
 import org.apache.kafka.common.acl.AclOperation;
 import org.apache.kafka.common.acl.AclPermissionType;
 import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.quota.ClientQuotaAlteration;
+import org.apache.kafka.common.quota.ClientQuotaEntity;
 import org.apache.kafka.common.resource.PatternType;
 import org.apache.kafka.common.resource.ResourcePattern;
 import org.apache.kafka.common.resource.ResourcePatternFilter;
 import org.apache.kafka.common.resource.ResourceType;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 public final class KafkaTool {
   static final ObjectMapper JSON = new ObjectMapper();
@@ -105,6 +111,8 @@ public final class KafkaTool {
       case "deleteRecords": return deleteRecords(request);
       case "committed": return committed(request);
       case "group": return group(request);
+      case "moveOffset": return moveOffset(request);
+      case "quota": return quota(request);
       case "transactions": return transactions(request);
       case "allow": return access(request, AclPermissionType.ALLOW);
       case "deny": return access(request, AclPermissionType.DENY);
@@ -263,6 +271,31 @@ public final class KafkaTool {
     Map<TopicPartition, Optional<Throwable>> answers = admin.electLeaders(ElectionType.PREFERRED, orders.keySet())
         .partitions().get(LIMIT_SECONDS, TimeUnit.SECONDS);
     return JSON.createObjectNode().put("moved", answers.values().stream().filter(Optional::isEmpty).count());
+  }
+
+  // Commits an offset for a group without being its member: a transaction may, even while the group lives.
+  private static JsonNode moveOffset(JsonNode request) {
+    Properties properties = clientProperties(bootstrap(request));
+    properties.put("transactional.id", "move-" + System.nanoTime());
+    TopicPartition partition = new TopicPartition(request.get("topic").asText(), request.get("partition").asInt());
+    OffsetAndMetadata to = new OffsetAndMetadata(request.get("offset").asLong());
+    ByteArraySerializer bytes = new ByteArraySerializer();
+    try (KafkaProducer<byte[], byte[]> producer = new KafkaProducer<>(properties, bytes, bytes)) {
+      producer.initTransactions();
+      producer.beginTransaction();
+      producer.sendOffsetsToTransaction(
+          Map.of(partition, to), new ConsumerGroupMetadata(request.get("group").asText()));
+      producer.commitTransaction();
+    }
+    return JSON.createObjectNode();
+  }
+
+  // producer_byte_rate of a client.id; without `bytes`, none any more.
+  private JsonNode quota(JsonNode request) throws Exception {
+    ClientQuotaEntity whose = new ClientQuotaEntity(Map.of(ClientQuotaEntity.CLIENT_ID, request.get("client").asText()));
+    Double rate = request.hasNonNull("bytes") ? request.get("bytes").asDouble() : null;
+    ClientQuotaAlteration.Op change = new ClientQuotaAlteration.Op("producer_byte_rate", rate);
+    return await(admin(request).alterClientQuotas(List.of(new ClientQuotaAlteration(whose, List.of(change)))).all());
   }
 
   private JsonNode deleteRecords(JsonNode request) throws Exception {
