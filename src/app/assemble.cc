@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <climits>
 #include <cstdlib>
 
@@ -28,11 +29,25 @@ config::ParseContext parse_context(const std::string& instance, const config::Se
   return context;
 }
 
-void load_tables(Pipeline& pipeline) {
+// A file that is written anew while this reads is told by its stamp, which is taken first.
+void load_tables(Pipeline& pipeline, const Pipeline* before) {
   for (const config::TableSpec& table : pipeline.spec.tables) {
-    auto loaded = expr::load_table(table.file, table.key, {});
+    const expr::FileStamp stamp = expr::stamp_of(table.file);
+    if (before != nullptr) {
+      const auto& old = before->spec.tables;
+      const auto same = std::find_if(old.begin(), old.end(), [&](const config::TableSpec& one) {
+        return one.name == table.name && one.file == table.file && one.key == table.key;
+      });
+      if (same != old.end() && before->stamps.at(table.name) == stamp) {
+        pipeline.tables.add(table.name, before->tables.all().at(table.name));
+        pipeline.stamps[table.name] = stamp;
+        continue;
+      }
+    }
+    auto loaded = read_table(pipeline.spec, table);
     if (loaded) {
       pipeline.tables.add(table.name, std::move(*loaded));
+      pipeline.stamps[table.name] = stamp;
     } else {
       pipeline.diagnostics.error(table.position, "table `" + table.name + "`: " + loaded.error().what);
     }
@@ -75,10 +90,45 @@ config::Position place_of(const Error& error, const config::KafkaSpec& kafka) {
 
 }  // namespace
 
-std::unique_ptr<Pipeline> load_pipeline(const std::string& file, const std::string& instance, bool resolve_secrets) {
+Result<expr::TableShare> read_table(const config::PipelineSpec& spec, const config::TableSpec& table) {
+  expr::TableLimits limits;
+  limits.max_file_bytes = static_cast<uint64_t>(spec.knobs.table_max_bytes);
+  limits.max_rows = static_cast<uint64_t>(spec.knobs.table_max_rows);
+  TRY_ASSIGN(auto loaded, expr::load_table(table.file, table.key, limits));
+  return expr::TableShare(std::move(loaded));
+}
+
+std::vector<DestinationSettings> destination_settings(const config::PipelineSpec& spec, const Graph& graph) {
+  std::vector<DestinationSettings> all;
+  for (const TopicNode& topic : graph.topics()) {
+    DestinationSettings& destination = all.emplace_back();
+    destination.topic = topic.topic;
+    destination.compression = topic.compression;
+    destination.expect = expectation(expect_of(spec, topic.destination));
+    destination.name = topic.destination;
+    for (const config::DestinationSpec& from : spec.destinations) {
+      if (from.name == topic.destination) destination.readers = from.readers;
+    }
+  }
+  return all;
+}
+
+// Shared as Version says.
+std::shared_ptr<Pipeline> assemble(config::PipelineSpec spec, const Pipeline& parts) {
+  auto pipeline = std::make_shared<Pipeline>();
+  pipeline->secrets = parts.secrets;
+  pipeline->spec = std::move(spec);
+  pipeline->tables = parts.tables;
+  pipeline->stamps = parts.stamps;
+  pipeline->graph = build_graph(pipeline->spec, stage_kinds(), pipeline->tables, pipeline->diagnostics);
+  return pipeline;
+}
+
+std::unique_ptr<Pipeline> load_pipeline(const std::string& file, const std::string& instance, bool resolve_secrets,
+                                        const Pipeline* before) {
   auto pipeline = std::make_unique<Pipeline>();
   if (resolve_secrets) {
-    pipeline->secrets = std::make_unique<config::SystemSecrets>([](const char* name) { return std::getenv(name); });
+    pipeline->secrets = std::make_shared<config::SystemSecrets>([](const char* name) { return std::getenv(name); });
   }
   const auto text = config::read_config_file(file, pipeline->diagnostics);
   if (!text) return pipeline;
@@ -86,7 +136,7 @@ std::unique_ptr<Pipeline> load_pipeline(const std::string& file, const std::stri
       config::parse_pipeline(file, *text, parse_context(instance, pipeline->secrets.get()), pipeline->diagnostics);
   if (!spec) return pipeline;
   pipeline->spec = std::move(*spec);
-  load_tables(*pipeline);
+  load_tables(*pipeline, before);
   // The graph is built even after errors, so that all problems come at once.
   config::Diagnostics found;
   pipeline->graph = build_graph(pipeline->spec, stage_kinds(), pipeline->tables, found);
@@ -142,16 +192,7 @@ EdgeSettings edge_settings(const config::PipelineSpec& spec, const Graph& graph)
     settings.sources.push_back(
         {source.name, source.topics, source.start, source.on_data_loss, expectation(source.expect)});
   }
-  for (const TopicNode& topic : graph.topics()) {
-    DestinationSettings& destination = settings.destinations.emplace_back();
-    destination.topic = topic.topic;
-    destination.compression = topic.compression;
-    destination.expect = expectation(expect_of(spec, topic.destination));
-    destination.name = topic.destination;
-    for (const config::DestinationSpec& from : spec.destinations) {
-      if (from.name == topic.destination) destination.readers = from.readers;
-    }
-  }
+  settings.destinations = destination_settings(spec, graph);
   settings.times.socket_ms = knobs.socket_timeout_ms;
   settings.times.message_ms = knobs.message_timeout_ms;
   settings.times.transaction_ms = config::effective_transaction_timeout_ms(knobs);

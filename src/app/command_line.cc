@@ -14,9 +14,17 @@ namespace millrace {
 namespace {
 
 constexpr std::pair<std::string_view, Command> kCommandNames[] = {
-    {"run", Command::run},         {"check", Command::check},         {"graph", Command::graph},
-    {"topics", Command::topics},   {"reconcile", Command::reconcile}, {"history", Command::history},
-    {"advise", Command::advise},   {"eval", Command::eval},           {"knobs", Command::knobs},
+    {"run", Command::run},
+    {"check", Command::check},
+    {"reload", Command::reload},
+    {"diff", Command::diff},
+    {"graph", Command::graph},
+    {"topics", Command::topics},
+    {"reconcile", Command::reconcile},
+    {"history", Command::history},
+    {"advise", Command::advise},
+    {"eval", Command::eval},
+    {"knobs", Command::knobs},
     {"version", Command::version},
 };
 
@@ -71,6 +79,14 @@ void add_options(CLI::App& app, CommandLine& line, std::string& accept_offsets, 
       app.add_option("FILE", line.file)->required();
       app.add_option("--from", line.from)->required();
       app.add_option("--to", line.to);
+      break;
+    case Command::reload:
+      app.add_option("FILE", line.file)->required();
+      app.add_option("--instance", line.instance);
+      break;
+    case Command::diff:
+      app.add_option("OLD", line.file)->required();
+      app.add_option("NEW", line.other_file)->required();
       break;
     case Command::graph:
       app.add_option("FILE", line.file)->required();

@@ -13,6 +13,8 @@ namespace millrace {
 enum class Command : uint8_t {
   run,
   check,
+  reload,
+  diff,
   graph,
   topics,
   reconcile,
@@ -47,8 +49,9 @@ struct HistoryOptions {
 
 struct CommandLine {
   Command command = Command::help;
-  std::string file;      // run, check, graph, topics, reconcile, history
-  std::string instance;  // run, history: empty, as the YAML says
+  std::string file;        // all but eval, knobs, version; diff: the old one
+  std::string other_file;  // diff: the new one
+  std::string instance;    // run, history: empty, as the YAML says; reload: empty, the only one
   bool accept_start = false;
   AcceptOffsets accept_offsets = AcceptOffsets::no;
   bool connect = false;  // check, topics

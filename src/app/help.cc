@@ -11,13 +11,15 @@ struct Help {
   std::string_view text;
 };
 
-constexpr std::array<Help, 11> kHelps = {{
+constexpr std::array<Help, 13> kHelps = {{
     {"", R"(millrace - Kafka topics, through filter, classify and decorate, to Kafka topics. Exactly once.
 
 usage: millrace COMMAND ...
 
   run FILE      run the pipeline of a YAML file until it is asked to stop
   check FILE    say everything that is wrong with a file; with --connect, ask the brokers too
+  reload FILE   have the daemon that runs a file take over what has changed in it
+  diff OLD NEW  say what differs between two files, and how a running daemon takes it
   graph FILE    draw the pipeline as text, or for mermaid
   topics FILE   print the commands that create the topics; with --measured, how large they should be
   reconcile FILE
@@ -84,6 +86,28 @@ usage: millrace check FILE [--connect]
 
 Prints every problem as FILE:LINE:COLUMN: error: ..., in the order of the file. Warnings do not fail.
 Exit code: 0 when there is no error, 78 when there is one.
+)"},
+    {"reload", R"(millrace reload - have the running daemon take over what has changed in its file
+
+usage: millrace reload FILE [--instance NAME]
+
+  --instance NAME  which one, where several instances on this machine run the same file
+
+Finds the daemon that runs FILE by its state directory, has it read the file again, waits, and prints every change with
+how it applied: live (at once), next batch (each worker, between two batches), new producer (so, with a new producer),
+needs restart (not applied; all else is). A wrong file changes nothing: the old configuration runs on. SIGHUP does the
+same without an answer.
+
+Exit code: 0 when everything is in effect; 1 when something needs a restart or is not in effect yet, or no daemon
+answers; 2 when --instance is needed; 78 when the file was refused.
+)"},
+    {"diff", R"(millrace diff - say what differs between two files
+
+usage: millrace diff OLD NEW
+
+Prints every change with how a daemon that runs OLD would take it, if NEW stood in its place: live, next batch, new
+producer, or needs restart.
+Exit code: 0 when nothing differs, 1 when something does, 78 when one of the files is wrong.
 )"},
     {"graph", R"(millrace graph - draw the pipeline
 

@@ -9,6 +9,7 @@
 #include "app/commands.h"
 #include "app/history_command.h"
 #include "app/reconcile.h"
+#include "app/reload_command.h"
 #include "app/run.h"
 #include "app/topics.h"
 
@@ -27,6 +28,10 @@ millrace::ExitCode run_line(const millrace::CommandLine& line) {
       return millrace::topics_command(line, std::cout);
     case millrace::Command::reconcile:
       return millrace::reconcile_command(line, std::cout, std::cerr);
+    case millrace::Command::reload:
+      return millrace::reload_command(line, std::cout);
+    case millrace::Command::diff:
+      return millrace::diff_command(line, std::cout);
     case millrace::Command::knobs:
       return millrace::knobs_command(std::cout);
     case millrace::Command::version:

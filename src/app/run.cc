@@ -15,6 +15,7 @@
 #include "app/audit_note.h"
 #include "app/history_command.h"
 #include "app/live_watch.h"
+#include "app/reloader.h"
 #include "app/signals.h"
 #include "app/state_directory.h"
 #include "app/systemd.h"
@@ -55,22 +56,17 @@ Ending ending_of(const Error& error) {
 // One run: the parts, in the order in which they are made; they go in the opposite order.
 class Run {
  public:
-  Run(const CommandLine& line, const ProgramVersion& version, const Pipeline& pipeline, Signals& signals)
-      : line_(line), pipeline_(pipeline), signals_(signals) {
-    const config::PipelineSpec& spec = pipeline.spec;
+  // `pipeline` is shared with the versions that are made from it.
+  Run(const CommandLine& line, const ProgramVersion& version, std::shared_ptr<const Pipeline> pipeline,
+      Signals& signals)
+      : line_(line), started_with_(std::move(pipeline)), pipeline_(*started_with_), signals_(signals) {
+    const config::PipelineSpec& spec = pipeline_.spec;
     facts_.pipeline = spec.name;
     facts_.instance = spec.instance;
     facts_.version = version.version + " (" + version.commit + ")";
     facts_.librdkafka = rdkafka_version_text();
     facts_.config_file = spec.file;
-    facts_.config_hash = spec.config_hash;
-    facts_.graph = render_text(*pipeline.graph);
-    facts_.graph_json = graph_json(*pipeline.graph);
-    facts_.knobs = knob_values(spec.knobs);
-    facts_.rate_max_per_partition = spec.knobs.rate_max_per_partition;
     facts_.started_wall_ms = clock_.wall_ms();
-    facts_.interval_ms = spec.knobs.batch_interval_ms;
-    facts_.partition_series_max = static_cast<size_t>(spec.knobs.http_max_partition_series);
     facts_.memory_limit_bytes = static_cast<uint64_t>(spec.knobs.memory_limit_bytes);
   }
 
@@ -101,7 +97,8 @@ class Run {
   [[nodiscard]] bool nothing_was_open();
 
   const CommandLine& line_;
-  const Pipeline& pipeline_;
+  const std::shared_ptr<const Pipeline> started_with_;  // shared with the engine's versions
+  const Pipeline& pipeline_;                            // what it was started with
   Signals& signals_;
   const SystemClock clock_;
   ProgramFacts facts_;
@@ -117,6 +114,7 @@ class Run {
   std::unique_ptr<Watchdog> watchdog_;
   std::unique_ptr<TouchFileWatch> touch_file_watch_;
   std::unique_ptr<LiveWatch> live_watch_;
+  std::unique_ptr<Reloader> reloader_;
   std::unique_ptr<HttpServer> http_;
   std::string threshold_written_;
   int64_t threshold_at_ms_ = 0;
@@ -157,6 +155,8 @@ Result<void> Run::make_parts() {
       first_version(pipeline_.graph, options), [this](int worker) { return edge_->make_broker(worker); }, clock_);
   threshold_written_ = state_->read_note(kThresholdNote).value_or("");
   engine_->restore_threshold(threshold_written_);
+  reloader_ = std::make_unique<Reloader>(Reloader::Parts{*engine_, *edge_, clock_, state_->path(), line_.instance},
+                                         started_with_, facts_);
   return {};
 }
 
@@ -206,7 +206,9 @@ Result<void> Run::prepare() {
 
 View Run::view() const {
   View made;
-  made.program = &facts_;
+  made.facts = reloader_->facts();
+  made.program = made.facts.get();
+  made.reload = reloader_->view();
   made.process = read_process_facts();
   if (http_ != nullptr) made.process.http_answers = http_->answers();
   if (history_ != nullptr) made.history = history_->status();
@@ -253,12 +255,13 @@ Ending Run::live() {
       [this] { engine_->hasten(); });
   notify_ready(fmt::format("pipeline {}, instance {}", spec.name, spec.instance));
   if (history_ != nullptr) history_->start();
-  recorder_->note({clock_.wall_ms(), "start", facts_.config_hash,
-                   fmt::format("millrace {}, config {}", facts_.version, spec.file)});
+  recorder_->note(
+      {clock_.wall_ms(), "start", spec.config_hash, fmt::format("millrace {}, config {}", facts_.version, spec.file)});
   recorder_->start();
   engine_->start();
   edge_->run(*engine_);
   live_watch_->start();
+  reloader_->start();
   constexpr int64_t kTurnMs = 100;
   constexpr int64_t kLookMs = 500;
   touch_file_watch_ = std::make_unique<TouchFileWatch>(TouchFile(spec.touch_file), clock_);
@@ -269,10 +272,7 @@ Ending Run::live() {
     if (signal == SIGTERM || signal == SIGINT) {
       return {ExitCode::done, signal == SIGTERM ? "SIGTERM" : "SIGINT", {}, false};
     }
-    if (signal == SIGHUP) {
-      log_warn("signal", "SIGHUP: this version cannot reload; nothing changes. `millrace check {}`, then restart",
-               escape_for_log(spec.file));
-    }
+    if (signal == SIGHUP) reloader_->request();
     if (touch_file_watch_->gone()) return {ExitCode::done, "the touch file was removed", {}, false};
     if (clock_.mono_ms() >= look_at_ms) {
       look_at_ms = clock_.mono_ms() + kLookMs;
@@ -303,7 +303,7 @@ void Run::keep_threshold() {
 }
 
 void Run::stop(Ending& ending) {
-  const int64_t limit_ms = pipeline_.spec.knobs.stop_timeout_ms;
+  const int64_t limit_ms = reloader_->stop_timeout_ms();
   const int64_t deadline_ms = clock_.mono_ms() + limit_ms;
   stop_deadline_ms_ = deadline_ms;
   if (ending.code == ExitCode::done) {
@@ -318,6 +318,7 @@ void Run::stop(Ending& ending) {
   notify_stopping(ending.why);
   watchdog_->begin_stop(deadline_ms);
   if (!touch_file_watch_->end()) ending.leave_at_once = true;
+  if (!reloader_->end()) ending.leave_at_once = true;
   if (!ending.differences.empty()) {
     if (const auto noted = write_audit_note(*state_, ending.differences); !noted) {
       log_error("state", "{}; a later start will not know of the offset audit", noted.error().what);
@@ -392,7 +393,8 @@ ExitCode refuse(const Error& error) {
 
 ExitCode run_command(const CommandLine& line, const ProgramVersion& version) {
   Signals signals;
-  const auto pipeline = load_pipeline(line.file, line.instance, true);
+  // Shared with the engine's versions.
+  const std::shared_ptr<const Pipeline> pipeline = load_pipeline(line.file, line.instance, true);
   std::cerr << pipeline->diagnostics.text(line.file) << std::flush;
   if (pipeline->graph == nullptr) return ExitCode::config;
   const config::PipelineSpec& spec = pipeline->spec;
@@ -400,7 +402,7 @@ ExitCode run_command(const CommandLine& line, const ProgramVersion& version) {
              spec.log_format == "json" ? LogFormat::json : LogFormat::text, stderr_is_journal()});
   Ending ending;
   {
-    Run run(line, version, *pipeline, signals);
+    Run run(line, version, pipeline, signals);
     if (const auto prepared = run.prepare(); !prepared) {
       run.remove_touch_file();
       return refuse(prepared.error());

@@ -208,6 +208,10 @@ void log_setup(const LogSettings& settings) {
   the_log().set_up(settings);
 }
 
+void log_set_level(LogLevel level) {
+  the_log().least_level = level;
+}
+
 bool log_enabled(LogLevel level) {
   return level >= the_log().least_level.load(std::memory_order_relaxed);
 }

@@ -31,6 +31,8 @@ struct LogSettings {
 
 // Also ignores SIGPIPE for the whole process, so that a closed stderr does not end it.
 void log_setup(const LogSettings& settings);
+// Another level, while the log is in use.
+void log_set_level(LogLevel level);
 [[nodiscard]] bool log_enabled(LogLevel level);
 
 // `kind` is a short fixed word, as "commit" or "rebalance": the unit of rate limiting, and a field of the JSON form.

@@ -74,6 +74,18 @@ void read_sources(Reader& top, Parsing& parsing) {
   }
 }
 
+int64_t read_refresh(Reader& reader) {
+  constexpr int64_t kMinMs = 1000;
+  constexpr int64_t kMaxMs = 7LL * 24 * 3600 * 1000;
+  const auto text = reader.scalar("refresh");
+  if (!text || !text->known || text->text == "changed") return TableSpec::kWhenChanged;
+  if (text->text == "never") return TableSpec::kNever;
+  const auto every = read_duration_ms(text->text, kMinMs, kMaxMs);
+  if (every.problem.empty()) return every.value;
+  reader.wrong("refresh", every.problem + "; or `changed` (when the file has changed), or `never`");
+  return TableSpec::kWhenChanged;
+}
+
 void read_tables(Reader& top, Parsing& parsing) {
   const std::filesystem::path folder = std::filesystem::path(parsing.spec.file).parent_path();
   for (const NamedNode& named : named_nodes(top, "tables", "table", false, parsing)) {
@@ -91,6 +103,7 @@ void read_tables(Reader& top, Parsing& parsing) {
       }
     }
     table.key = reader.required_text("key");
+    table.refresh_ms = read_refresh(reader);
     if (!is_later(reader, "match", {"cidr", "domain"})) static_cast<void>(reader.choice("match", {"exact"}, "exact"));
     reader.finish();
     parsing.spec.tables.push_back(std::move(table));

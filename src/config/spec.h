@@ -59,6 +59,10 @@ struct TableSpec {
   Position position;
   std::string file;  // resolved against the YAML file's folder
   std::string key;
+  // When it is read again: kWhenChanged, kNever, or every so many milliseconds.
+  static constexpr int64_t kWhenChanged = 0;
+  static constexpr int64_t kNever = -1;
+  int64_t refresh_ms = kWhenChanged;
 };
 
 struct StageSpec {

@@ -84,7 +84,7 @@ Result<std::string> read_file(const std::string& file, uint64_t max_bytes) {
   } else if (!S_ISREG(info.st_mode)) {
     problem = "is no regular file";
   } else if (static_cast<uint64_t>(info.st_size) > max_bytes) {
-    problem = fmt::format("has {}; a table may have {}", format_bytes(info.st_size),
+    problem = fmt::format("has {}; a table may have {} (`memory.table_bytes`)", format_bytes(info.st_size),
                           format_bytes(static_cast<int64_t>(max_bytes)));
   }
   constexpr size_t kStep = 1024 * 1024;
@@ -95,7 +95,7 @@ Result<std::string> read_file(const std::string& file, uint64_t max_bytes) {
     text.resize(before + (got > 0 ? static_cast<size_t>(got) : 0));
     if (got == 0) break;
     if (got < 0 && errno != EINTR) problem = "cannot be read: " + reason(errno);
-    if (text.size() > max_bytes) problem = "grew beyond what a table may have while it was read";
+    if (text.size() > max_bytes) problem = "grew beyond what a table may have (`memory.table_bytes`) while it was read";
   }
   close(descriptor);
   if (!problem.empty()) return bad_table(file, 0, problem);
@@ -146,7 +146,7 @@ Result<std::unique_ptr<Table>> load_csv(std::string_view text, const std::string
                        fmt::format("the row has {} fields, the first row {}", fields.size(), columns.size()));
     }
     if (table->rows() >= limits.max_rows) {
-      return bad_table(file, reader.line(), fmt::format("more than {} rows", limits.max_rows));
+      return bad_table(file, reader.line(), fmt::format("more than {} rows (`memory.table_rows`)", limits.max_rows));
     }
     const std::span<MapEntry> row = arena.make_array<MapEntry>(fields.size());
     for (size_t i = 0; i < fields.size(); ++i) row[i] = {names[i], Value::string(arena.copy(fields[i]))};
@@ -192,7 +192,7 @@ Result<std::unique_ptr<Table>> load_json_lines(std::string_view text, const std:
     ++line;
     if (trim(row).empty()) continue;
     if (table->rows() >= limits.max_rows)
-      return bad_table(file, line, fmt::format("more than {} rows", limits.max_rows));
+      return bad_table(file, line, fmt::format("more than {} rows (`memory.table_rows`)", limits.max_rows));
     TRY(add_json_row(*table, row, file, line, key_column));
   }
   return table;
@@ -210,13 +210,21 @@ int line_of_bad_utf8(std::string_view text) {
 
 }  // namespace
 
+FileStamp stamp_of(const std::string& file) {
+  struct stat info {};
+  if (stat(file.c_str(), &info) != 0) return {};
+  return {info.st_dev, info.st_ino, info.st_size, info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec};
+}
+
 Result<std::unique_ptr<Table>> load_table(const std::string& file, const std::string& key_column,
                                           const TableLimits& limits) {
   const bool csv = file.ends_with(".csv");
   if (!csv && !file.ends_with(".jsonl")) {
     return bad_table(file, 0, "a table's file ends in .csv or .jsonl, which says how it is read");
   }
+  const FileStamp before = stamp_of(file);
   TRY_ASSIGN(const std::string whole, read_file(file, limits.max_file_bytes));
+  if (stamp_of(file) != before) return bad_table(file, 0, "was changed while it was read");
   std::string_view text = whole;
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);  // spreadsheets write one
   if (!is_valid_utf8(text)) return bad_table(file, line_of_bad_utf8(text), "not UTF-8");

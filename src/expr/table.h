@@ -30,22 +30,36 @@ struct TableLimits {
 };
 
 // The format is the file's ending: .csv (RFC 4180, first row names the columns) or .jsonl. Errors name file, line and
-// cause: a missing file or key column, a duplicate key, a ragged row, text that is not UTF-8 or not JSON.
+// cause: a missing file or key column, a file that is written to while it is read, a duplicate key, a ragged row, text
+// that is not UTF-8 or not JSON.
 Result<std::unique_ptr<Table>> load_table(const std::string& file, const std::string& key_column,
                                           const TableLimits& limits);
 
+// What tells one version of a file from another without reading it.
+struct FileStamp {
+  uint64_t device = 0;
+  uint64_t inode = 0;
+  int64_t size = -1;  // -1: there is no such file
+  int64_t changed_ns = 0;
+  auto operator<=>(const FileStamp&) const = default;
+};
+FileStamp stamp_of(const std::string& file);
+
+// Shared by the versions of a pipeline whose file of this table is the same.
+using TableShare = std::shared_ptr<const Table>;
+
 class TableSet {
  public:
-  void add(const std::string& name, std::unique_ptr<Table> table) { tables_[name] = std::move(table); }
+  void add(const std::string& name, TableShare table) { tables_[name] = std::move(table); }
   // Null when there is none of this name.
   [[nodiscard]] const Table* find(std::string_view name) const {
     const auto found = tables_.find(name);
     return found == tables_.end() ? nullptr : found->second.get();
   }
-  [[nodiscard]] const std::map<std::string, std::unique_ptr<Table>, std::less<>>& all() const { return tables_; }
+  [[nodiscard]] const std::map<std::string, TableShare, std::less<>>& all() const { return tables_; }
 
  private:
-  std::map<std::string, std::unique_ptr<Table>, std::less<>> tables_;
+  std::map<std::string, TableShare, std::less<>> tables_;
 };
 
 }  // namespace millrace::expr

@@ -321,13 +321,14 @@ struct GroupRequestDestroyer {
 
 KafkaResult<Progress> Admin::group_offsets(const std::string& group, const std::vector<TopicPartition>& partitions,
                                            int timeout_ms) {
+  const ClientShare client = this->client();
   const PartitionListHandle asked = list_of(partitions);
   const std::unique_ptr<rd_kafka_ListConsumerGroupOffsets_t, GroupRequestDestroyer> request(
       rd_kafka_ListConsumerGroupOffsets_new(group.c_str(), asked.get()));
   rd_kafka_ListConsumerGroupOffsets_t* requests[] = {request.get()};
-  QueueHandle queue(rd_kafka_queue_new(client_.get()));
+  QueueHandle queue(rd_kafka_queue_new(client.get()));
   const AdminOptionsHandle how = options(RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, timeout_ms);
-  rd_kafka_ListConsumerGroupOffsets(client_.get(), requests, 1, how.get(), queue.get());
+  rd_kafka_ListConsumerGroupOffsets(client.get(), requests, 1, how.get(), queue.get());
   KafkaResult<EventHandle> event = wait(queue.get(), timeout_ms);
   if (!event) return tl::make_unexpected(std::move(event).error());
   size_t count = 0;

@@ -99,53 +99,38 @@ class Admin {
                                                                    int timeout_ms);
 
   // `committed`: the latest is the last stable offset; else the high watermark.
-  // read_committed: the latest is the last stable offset. Not `stable`: the high watermark.
   KafkaResult<std::map<TopicPartition, OffsetAnswer>> offsets(const std::map<TopicPartition, OffsetQuestion>& questions,
                                                               int timeout_ms, bool committed = true);
-                                                              int timeout_ms, bool stable = true);
 
-                                                              // What another group has committed; partitions without a
-                                                              // commit are left out.
-                                                              KafkaResult<Progress> group_offsets(
-                                                                  const std::string& group,
-                                                                  const std::vector<TopicPartition>& partitions,
-                                                                  int timeout_ms);
+  // What another group has committed; partitions without a commit are left out.
+  KafkaResult<Progress> group_offsets(const std::string& group, const std::vector<TopicPartition>& partitions,
+                                      int timeout_ms);
 
-                                                              // Whatever is being asked, now and later, ends without an
-                                                              // answer soon.
-                                                              void give_up() { given_up_ = true; }
+  // Whatever is being asked, now and later, ends without an answer soon.
+  void give_up() { given_up_ = true; }
 
-                                                              // The last thing librdkafka complained about.
-                                                              [[nodiscard]] KafkaError complaint() const;
+  // The last thing librdkafka complained about.
+  [[nodiscard]] KafkaError complaint() const;
 
-                                                             private:
-                                                              // Shared by the questions under way, which may outlast a
-                                                              // renewal.
-                                                              using ClientShare = std::shared_ptr<rd_kafka_t>;
+ private:
+  // Shared by the questions under way, which may outlast a renewal.
+  using ClientShare = std::shared_ptr<rd_kafka_t>;
 
-                                                              Admin() = default;
-                                                              [[nodiscard]] ClientShare client() const;
-                                                              KafkaResult<EventHandle> describe(
-                                                                  const std::vector<std::string>& names, bool rights,
-                                                                  int timeout_ms);
-                                                              // Waits for the answer to a request; null with the error
-                                                              // when there is none.
-                                                              KafkaResult<EventHandle> wait(rd_kafka_queue_t* queue,
-                                                                                            int timeout_ms);
-                                                              AdminOptionsHandle options(rd_kafka_admin_op_t operation,
-                                                                                         int timeout_ms) const;
-                                                              KafkaError explained(KafkaError error);
-                                                              static void on_error(rd_kafka_t* client, int code,
-                                                                                   const char* reason, void* opaque);
+  Admin() = default;
+  [[nodiscard]] ClientShare client() const;
+  KafkaResult<EventHandle> describe(const std::vector<std::string>& names, bool rights, int timeout_ms);
+  // Waits for the answer to a request; null with the error when there is none.
+  KafkaResult<EventHandle> wait(rd_kafka_queue_t* queue, int timeout_ms);
+  AdminOptionsHandle options(rd_kafka_admin_op_t operation, int timeout_ms) const;
+  KafkaError explained(KafkaError error);
+  static void on_error(rd_kafka_t* client, int code, const char* reason, void* opaque);
 
-                                                              std::atomic<bool> given_up_{false};
-                                                              mutable Mutex mutex_;
-                                                              KafkaError complaint_ GUARDED_BY(mutex_);
-                                                              ClientShare client_ GUARDED_BY(mutex_);
-                                                              // Declared behind the client: topics are destroyed before
-                                                              // it.
-                                                              std::map<std::string, TopicHandle> topics_
-                                                                  GUARDED_BY(mutex_);
+  std::atomic<bool> given_up_{false};
+  mutable Mutex mutex_;
+  KafkaError complaint_ GUARDED_BY(mutex_);
+  ClientShare client_ GUARDED_BY(mutex_);
+  // Declared behind the client: topics are destroyed before it.
+  std::map<std::string, TopicHandle> topics_ GUARDED_BY(mutex_);
 };
 
 }  // namespace millrace

@@ -208,6 +208,24 @@ struct Probes {
   Probe producers_outstanding{"millrace_discarded_producers", gauge, "",
                               "Producers given up whose end is not known yet; their batches' memory waits with them."};
 
+  // The configuration, and the tables that it looks into.
+  Probe reloads{"millrace_reloads_total", counter, "result",
+                "Reloads by result: applied; partly (something in the file needs a restart); unchanged; refused (the "
+                "file is wrong, and the one before runs on)."};
+  Probe reload_well{"millrace_reload_ok", gauge, "",
+                    "0 when the last reload was refused: the file is not what runs. 1 otherwise."};
+  Probe reload_waiting{"millrace_reload_waiting_changes", gauge, "", "Changes in the file that only a restart takes."};
+  Probe reload_time{"millrace_reload_time_seconds", gauge, "",
+                    "Since when the present configuration runs, in seconds since 1970."};
+  Probe table_version{"millrace_table_version", gauge, "table",
+                      "Counts up each time that a new version of the table is taken."};
+  Probe table_age{"millrace_table_age_seconds", gauge, "table", "Time since the table in use was read."};
+  Probe table_rows{"millrace_table_rows", gauge, "table", "Rows of the table in use."};
+  Probe table_bytes{"millrace_table_bytes", gauge, "table", "Memory of the table in use."};
+  Probe table_ok{"millrace_table_ok", gauge, "table",
+                 "0 when the newest file of the table was refused and the one before is in use."};
+  Probe table_refusals{"millrace_table_refusals_total", counter, "table", "Files of the table that were refused."};
+
   // Memory.
   Probe memory_held{"millrace_memory_held_bytes", gauge, "", "Memory of the batches held now."};
   Probe memory_limit{"millrace_memory_limit_bytes", gauge, "", "The configured memory.limit."};

@@ -29,6 +29,23 @@ void write_program(JsonWriter& out, const View& view) {
   out.close('}');
 }
 
+void write_configuration(JsonWriter& out, const View& view) {
+  const ReloadView& reload = view.reload;
+  out.key("reload").open('{').member("version", view.engine.version).member("applied_ms", reload.applied_wall_ms);
+  out.member("tried_ms", reload.tried_wall_ms).member("ok", reload.error.empty()).member("error", reload.error);
+  out.key("needs_restart").open('[');
+  for (const std::string& change : reload.waiting) out.value(change);
+  out.close(']').member("applied", reload.applied).member("partly", reload.partly);
+  out.member("unchanged", reload.unchanged).member("refused", reload.refused).close('}');
+  out.key("tables").open('[');
+  for (const TableView& table : reload.tables) {
+    out.open('{').member("name", table.name).member("file", table.file).member("version", table.version);
+    out.member("rows", table.rows).member("bytes", table.bytes).member("read_ms", table.read_wall_ms);
+    out.member("error", table.error).member("refusals", table.refusals).close('}');
+  }
+  out.close(']');
+}
+
 void write_group(JsonWriter& out, const EdgeSnapshot& edge) {
   out.key("group").open('{').member("state", to_string(edge.state)).member("trouble", edge.trouble);
   out.member("member", edge.member_id).member("generation", edge.generation);
@@ -142,7 +159,11 @@ void write_engine(JsonWriter& out, const Snapshot& engine) {
   out.member("dropped", sheet.dropped).member("closes", sheet.closes()).close('}');
   out.key("batches").open('[');
   for (const BatchRow& row : engine.history) {
-    out.open('{').member("worker", row.worker).member("number", row.number).member("opened_ms", row.opened_wall_ms);
+    out.open('{')
+        .member("worker", row.worker)
+        .member("number", row.number)
+        .member("config", row.config_hash)
+        .member("opened_ms", row.opened_wall_ms);
     out.member("result", to_string(row.result)).member("records", row.records).member("bytes", row.bytes);
     out.member("sent", row.sent).member("dead", row.dead).member("delay_seconds", row.delay_seconds);
     out.member("recoveries", row.recoveries).key("seconds").open('{');
@@ -165,6 +186,7 @@ std::string json_page(const View& view) {
   out.key("history").open('{').member("store", view.history.store).member("trouble", view.history.trouble);
   out.member("batches", view.history.batches_written).member("events", view.history.events_written);
   out.member("dropped", view.history.dropped).member("waiting", view.history.waiting).close('}');
+  write_configuration(out, view);
   write_group(out, view.edge);
   write_engine(out, view.engine);
   write_nodes(out, view.engine);

@@ -278,6 +278,25 @@ void add_partitions(Exposition& out, const View& view) {
   }
 }
 
+void add_configuration(Exposition& out, const View& view) {
+  const ReloadView& reload = view.reload;
+  out.add(kProbes.reloads, {"applied"}, number(reload.applied));
+  out.add(kProbes.reloads, {"partly"}, number(reload.partly));
+  out.add(kProbes.reloads, {"unchanged"}, number(reload.unchanged));
+  out.add(kProbes.reloads, {"refused"}, number(reload.refused));
+  out.add(kProbes.reload_well, {}, reload.error.empty() ? 1 : 0);
+  out.add(kProbes.reload_waiting, {}, number(reload.waiting.size()));
+  out.add(kProbes.reload_time, {}, static_cast<double>(reload.applied_wall_ms) / 1e3);
+  for (const TableView& table : reload.tables) {
+    out.add(kProbes.table_version, {table.name}, number(table.version));
+    out.add(kProbes.table_age, {table.name}, static_cast<double>(view.engine.wall_ms - table.read_wall_ms) / 1e3);
+    out.add(kProbes.table_rows, {table.name}, number(table.rows));
+    out.add(kProbes.table_bytes, {table.name}, number(table.bytes));
+    out.add(kProbes.table_ok, {table.name}, table.error.empty() ? 1 : 0);
+    out.add(kProbes.table_refusals, {table.name}, number(table.refusals));
+  }
+}
+
 }  // namespace
 
 std::string metrics_page(const View& view) {
@@ -299,6 +318,7 @@ std::string metrics_page(const View& view) {
   add_history(out, view.history);
   add_producers(out, view.edge);
   add_readers(out, view);
+  add_configuration(out, view);
   return out.text();
 }
 

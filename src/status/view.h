@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -17,7 +18,7 @@
 
 namespace millrace {
 
-// What does not change while the process runs.
+// What does not change while the process runs, or with its configuration only.
 struct ProgramFacts {
   std::string pipeline;
   std::string instance;
@@ -33,6 +34,31 @@ struct ProgramFacts {
   double rate_max_per_partition = 0;  // records a second; 0: no limit
   uint64_t memory_limit_bytes = 0;
   size_t partition_series_max = 200;  // knob http.max_partition_series
+};
+
+// One reference table as it is in use.
+struct TableView {
+  std::string name;
+  std::string file;
+  uint64_t version = 1;  // counts up with each reading that was taken
+  uint64_t rows = 0;
+  uint64_t bytes = 0;
+  int64_t read_wall_ms = 0;
+  std::string error;  // why the newest file was refused; the one before is in use then
+  uint64_t refusals = 0;
+};
+
+// How the configuration came to be the one that runs.
+struct ReloadView {
+  uint64_t applied = 0;  // everything that the file changed
+  uint64_t partly = 0;   // something in it needs a restart
+  uint64_t unchanged = 0;
+  uint64_t refused = 0;
+  int64_t tried_wall_ms = 0;         // the last one, however it ended; 0: none
+  int64_t applied_wall_ms = 0;       // since when the present configuration runs
+  std::string error;                 // of the last one, when it was refused: what is wrong, by file:line:column
+  std::vector<std::string> waiting;  // what the file has, and only a restart takes
+  std::vector<TableView> tables;
 };
 
 struct ProcessFacts {
@@ -56,7 +82,9 @@ struct HistoryStatus {
 struct View {
   const ProgramFacts* program = nullptr;
   HistoryStatus history;
-  Advice advice;  // of the last look
+  Advice advice;                              // of the last look
+  std::shared_ptr<const ProgramFacts> facts;  // keeps `program`, which another configuration replaces; may be null
+  ReloadView reload;
   ProcessFacts process;
   Snapshot engine;
   EdgeSnapshot edge;

@@ -76,9 +76,9 @@ TEST_CASE("CSV that is broken names line and cause") {
   CHECK(problem(".csv", "id,a\n1,b\n2,\xFF\n") == ":3: not UTF-8");
   TableLimits limits;
   limits.max_rows = 1;
-  CHECK(problem(".csv", "id\n1\n2\n", limits) == ":3: more than 1 rows");
+  CHECK(problem(".csv", "id\n1\n2\n", limits) == ":3: more than 1 rows (`memory.table_rows`)");
   limits.max_file_bytes = 4;
-  CHECK(problem(".csv", "id\n1\n2\n", limits) == ": has 7B; a table may have 4B");
+  CHECK(problem(".csv", "id\n1\n2\n", limits) == ": has 7B; a table may have 4B (`memory.table_bytes`)");
 }
 
 TEST_CASE("JSON Lines") {
