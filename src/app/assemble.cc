@@ -114,6 +114,11 @@ std::vector<DestinationSettings> destination_settings(const config::PipelineSpec
 }
 
 // Shared as Version says.
+std::shared_ptr<const Graph> graph_with_tables(const std::shared_ptr<const Pipeline>& pipeline) {
+  return {pipeline, pipeline->graph.get()};
+}
+
+// Shared, too.
 std::shared_ptr<Pipeline> assemble(config::PipelineSpec spec, const Pipeline& parts) {
   auto pipeline = std::make_shared<Pipeline>();
   pipeline->secrets = parts.secrets;

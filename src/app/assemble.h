@@ -39,6 +39,9 @@ std::shared_ptr<Pipeline> assemble(config::PipelineSpec spec, const Pipeline& pa
 // One table of the spec, read anew.
 Result<expr::TableShare> read_table(const config::PipelineSpec& spec, const config::TableSpec& table);
 
+// The graph, keeping all of the pipeline that it looks into; shared with the engine.
+std::shared_ptr<const Graph> graph_with_tables(const std::shared_ptr<const Pipeline>& pipeline);
+
 std::vector<DestinationSettings> destination_settings(const config::PipelineSpec& spec, const Graph& graph);
 
 // Without state directory and without what the command line says.

@@ -38,14 +38,15 @@ void describe(const Pipeline& pipeline, ProgramFacts& facts) {
   facts.partition_series_max = static_cast<size_t>(pipeline.spec.knobs.http_max_partition_series);
 }
 
+// All versions of it are shared with the engine, for as long as a worker runs them.
 Reloader::Reloader(Parts parts, std::shared_ptr<const Pipeline> started_with, ProgramFacts facts)
     : parts_(std::move(parts)),
-      started_with_(std::move(started_with)),
-      file_(started_with_->spec.file),
+      started_with_(started_with->spec.document),
+      file_(started_with->spec.file),
       control_(parts_.clock),
-      stop_timeout_ms_(started_with_->spec.knobs.stop_timeout_ms),
-      running_(started_with_),
-      places_(started_with_->graph->topics().size()) {
+      stop_timeout_ms_(started_with->spec.knobs.stop_timeout_ms),
+      running_(std::move(started_with)),
+      places_(running_->graph->topics().size()) {
   std::iota(places_.begin(), places_.end(), uint16_t{0});
   describe(*running_, facts);
   view_.applied_wall_ms = facts.started_wall_ms;
@@ -168,7 +169,7 @@ Reloader::Outcome Reloader::reload() {
   std::shared_ptr<Pipeline> fresh = load_pipeline(file_, parts_.instance, true, running_.get());
   if (fresh->graph == nullptr) return refuse(fresh->diagnostics.text(file_));
   if (expr::stamp_of(file_) != stamp) return refuse(file_ + ": error: was changed while it was read; reload again");
-  const auto changes = config::changes_between(running_->spec, *started_with_->spec.document, fresh->spec);
+  const auto changes = config::changes_between(running_->spec, *started_with_, fresh->spec);
   const auto waits = [](const config::Change& change) { return change.applies == config::Applies::needs_restart; };
   const bool all_wait = std::all_of(changes.begin(), changes.end(), waits);
   const bool same_text = fresh->spec.config_hash == running_->spec.config_hash;
@@ -186,6 +187,7 @@ Reloader::Outcome Reloader::reload() {
   return tell(changes, true, late);
 }
 
+// `next` is shared with the engine from here on.
 std::string Reloader::adopt(std::shared_ptr<const Pipeline> next, std::vector<std::string>& late) {
   const std::vector<uint16_t> places = parts_.edge.add_destinations(destination_settings(next->spec, *next->graph));
   if (const std::string hindrance = ask_for_topics(places); !hindrance.empty()) {
@@ -196,7 +198,7 @@ std::string Reloader::adopt(std::shared_ptr<const Pipeline> next, std::vector<st
   parts_.edge.tune(tuning_of(edge_settings(next->spec, *next->graph)));
   auto version = std::make_shared<Version>();
   version->number = parts_.engine.version()->number + 1;
-  version->graph = std::shared_ptr<const Graph>(next, next->graph.get());  // shared: keeps the tables, too
+  version->graph = graph_with_tables(next);
   version->options = engine_options(next->spec);
   version->destinations = places;
   parts_.engine.adopt(std::move(version));
@@ -235,6 +237,7 @@ void Reloader::finish_change() {
   parts_.edge.keep_destinations(places_);
 }
 
+// Shared, as above.
 void Reloader::take(std::shared_ptr<const Pipeline> next) {
   running_ = std::move(next);
   changed_at_ms_ = parts_.clock.mono_ms();

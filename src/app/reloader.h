@@ -74,7 +74,7 @@ class Reloader {
   std::string adopt(std::shared_ptr<const Pipeline> next, std::vector<std::string>& late);
   std::string ask_for_topics(const std::vector<uint16_t>& places);
   void finish_change();
-  void take(std::shared_ptr<const Pipeline> next);
+  void take(std::shared_ptr<const Pipeline> next);  // shared, as above
   Outcome tell(const std::vector<config::Change>& changes, bool adopted, const std::vector<std::string>& late);
 
   // reloader_tables.cc
@@ -86,7 +86,7 @@ class Reloader {
   void publish_tables();
 
   Parts parts_;
-  const std::shared_ptr<const Pipeline> started_with_;  // shared with the engine's first version
+  const std::shared_ptr<const config::Node> started_with_;  // the document; shared with its spec
   const std::string file_;
   WakeUp wake_;
   ControlSocket control_;

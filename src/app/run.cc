@@ -59,8 +59,8 @@ class Run {
   // `pipeline` is shared with the versions that are made from it.
   Run(const CommandLine& line, const ProgramVersion& version, std::shared_ptr<const Pipeline> pipeline,
       Signals& signals)
-      : line_(line), started_with_(std::move(pipeline)), pipeline_(*started_with_), signals_(signals) {
-    const config::PipelineSpec& spec = pipeline_.spec;
+      : line_(line), spec_(pipeline->spec), starts_with_(std::move(pipeline)), signals_(signals) {
+    const config::PipelineSpec& spec = spec_;
     facts_.pipeline = spec.name;
     facts_.instance = spec.instance;
     facts_.version = version.version + " (" + version.commit + ")";
@@ -97,8 +97,8 @@ class Run {
   [[nodiscard]] bool nothing_was_open();
 
   const CommandLine& line_;
-  const std::shared_ptr<const Pipeline> started_with_;  // shared with the engine's versions
-  const Pipeline& pipeline_;                            // what it was started with
+  const config::PipelineSpec spec_;              // what it was started with
+  std::shared_ptr<const Pipeline> starts_with_;  // shared with the engine's first version; given away in make_parts
   Signals& signals_;
   const SystemClock clock_;
   ProgramFacts facts_;
@@ -122,7 +122,7 @@ class Run {
 };
 
 Result<void> Run::claim_state() {
-  const config::PipelineSpec& spec = pipeline_.spec;
+  const config::PipelineSpec& spec = spec_;
   const std::string directory = config::instance_directory(spec);
   if (directory.empty()) {
     return fail(Remedy::fix_config, "no place for state: set state.directory, STATE_DIRECTORY, XDG_STATE_HOME or HOME",
@@ -138,25 +138,26 @@ Result<void> Run::claim_state() {
 }
 
 Result<void> Run::make_parts() {
-  EdgeSettings settings = edge_settings(pipeline_.spec, *pipeline_.graph);
+  EdgeSettings settings = edge_settings(spec_, *starts_with_->graph);
   settings.state_directory = state_->path();
   settings.accept_start = line_.accept_start;
   TRY(settle_audit(settings));
   TRY_ASSIGN(edge_, Edge::create(std::move(settings), clock_));
-  if (auto database = open_history(pipeline_.spec, clock_)) {
-    history_ = std::make_unique<History>(history_settings(pipeline_.spec, facts_.started_wall_ms), std::move(database),
-                                         clock_);
+  if (auto database = open_history(spec_, clock_)) {
+    history_ = std::make_unique<History>(history_settings(spec_, facts_.started_wall_ms), std::move(database), clock_);
   }
   recorder_ = std::make_unique<Recorder>(
       Recorder::Settings{}, [this] { return view(); }, history_.get());
-  EngineOptions options = engine_options(pipeline_.spec);
+  EngineOptions options = engine_options(spec_);
   options.observer = recorder_.get();
   engine_ = std::make_unique<Engine>(
-      first_version(pipeline_.graph, options), [this](int worker) { return edge_->make_broker(worker); }, clock_);
+      first_version(graph_with_tables(starts_with_), options),
+      [this](int worker) { return edge_->make_broker(worker); }, clock_);
   threshold_written_ = state_->read_note(kThresholdNote).value_or("");
   engine_->restore_threshold(threshold_written_);
+  live_watch_ = std::make_unique<LiveWatch>(*starts_with_, [this] { return seen(); });
   reloader_ = std::make_unique<Reloader>(Reloader::Parts{*engine_, *edge_, clock_, state_->path(), line_.instance},
-                                         started_with_, facts_);
+                                         std::move(starts_with_), facts_);
   return {};
 }
 
@@ -185,8 +186,7 @@ Result<void> Run::settle_audit(const EdgeSettings& settings) {
 Result<void> Run::prepare() {
   TRY(claim_state());
   TRY(make_parts());
-  const config::PipelineSpec& spec = pipeline_.spec;
-  live_watch_ = std::make_unique<LiveWatch>(pipeline_, [this] { return seen(); });
+  const config::PipelineSpec& spec = spec_;
   if (spec.http_enabled) {
     HttpServer::Settings settings;
     settings.host = spec.http_host;
@@ -238,14 +238,14 @@ std::string Run::standstill() const {
   if (!who.empty()) return who;
   const int64_t turn_ms = edge_->snapshot().last_turn_ms;
   const int64_t age_ms = clock_.mono_ms() - turn_ms;
-  if (turn_ms > 0 && age_ms > pipeline_.spec.knobs.no_progress_limit_ms) {
+  if (turn_ms > 0 && age_ms > spec_.knobs.no_progress_limit_ms) {
     return "the group's loop, for " + format_duration_ms(age_ms);
   }
   return "";
 }
 
 Ending Run::live() {
-  const config::PipelineSpec& spec = pipeline_.spec;
+  const config::PipelineSpec& spec = spec_;
   log_info("start", "millrace {}, librdkafka {}: pipeline {}, instance {}, config {} ({})", facts_.version,
            facts_.librdkafka, spec.name, spec.instance, escape_for_log(spec.file), spec.config_hash);
   log_info("start", "state in {}; to stop: remove {}", escape_for_log(state_->path()),
@@ -394,7 +394,7 @@ ExitCode refuse(const Error& error) {
 ExitCode run_command(const CommandLine& line, const ProgramVersion& version) {
   Signals signals;
   // Shared with the engine's versions.
-  const std::shared_ptr<const Pipeline> pipeline = load_pipeline(line.file, line.instance, true);
+  std::shared_ptr<const Pipeline> pipeline = load_pipeline(line.file, line.instance, true);
   std::cerr << pipeline->diagnostics.text(line.file) << std::flush;
   if (pipeline->graph == nullptr) return ExitCode::config;
   const config::PipelineSpec& spec = pipeline->spec;
@@ -402,7 +402,7 @@ ExitCode run_command(const CommandLine& line, const ProgramVersion& version) {
              spec.log_format == "json" ? LogFormat::json : LogFormat::text, stderr_is_journal()});
   Ending ending;
   {
-    Run run(line, version, pipeline, signals);
+    Run run(line, version, std::move(pipeline), signals);
     if (const auto prepared = run.prepare(); !prepared) {
       run.remove_touch_file();
       return refuse(prepared.error());

@@ -57,10 +57,13 @@ std::vector<std::string> keys_of(const Node* a, const Node* b) {
   return keys;
 }
 
+constexpr const char* kLong = "...";
+
 std::string short_text(const Node* node) {
   constexpr size_t kShown = 60;
-  if (node == nullptr || !node->is_scalar() || node->text.size() > kShown) return "";
-  return node->text.find('\n') == std::string::npos ? node->text : "";
+  if (node == nullptr) return "";
+  const bool fits = node->is_scalar() && node->text.size() <= kShown && node->text.find('\n') == std::string::npos;
+  return fits ? node->text : kLong;
 }
 
 class Comparison {
@@ -308,7 +311,7 @@ std::string text_of(const Change& change, const std::string& file) {
     text += "removed";
   } else if (change.from == "(nothing)") {
     text += "added";
-  } else if (change.from.empty() && change.to.empty()) {
+  } else if ((change.from.empty() && change.to.empty()) || change.from == kLong || change.to == kLong) {
     text += "changed";
   } else {
     text += fmt::format("{} -> {}", change.from.empty() ? "(unset)" : escape_for_log(change.from),

@@ -155,7 +155,7 @@ void JsonShapes::append(std::string_view text, const uint32_t* places, const Pie
   step.literal = static_cast<uint32_t>(literals_.size());
   literals_ += text.substr(piece.begin, step.length);
   const size_t head_length = std::min<size_t>(step.length, 16);
-  step.tail_at = static_cast<uint16_t>(step.length - head_length);
+  step.tail_at = static_cast<uint16_t>(std::min<size_t>(step.length, kRoom) - head_length);
   step.ignored = static_cast<uint16_t>(0xFFFFU << head_length);
   std::memcpy(step.head.data(), literals_.data() + step.literal, head_length);
   std::memcpy(step.tail.data(), literals_.data() + step.literal + step.tail_at, head_length);
