@@ -143,6 +143,9 @@ struct Probes {
   Probe worker_progress{"millrace_worker_progress_age_seconds", gauge, "worker",
                         "Time since the worker last committed, idled, or was known to be blocked by the brokers."};
 
+  Probe helped{"millrace_worker_helped_chunks_total", counter, "worker",
+               "Chunks of other workers that the worker took through the graph while it had nothing to do."};
+
   // What holds reading back.
   Probe backpressure_state{"millrace_backpressure_state", gauge, "worker state",
                            "1 for what holds the worker's reading back: free (nothing), limited (a rate of the "

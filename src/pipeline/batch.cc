@@ -21,7 +21,8 @@ size_t Batch::partition_index(const TopicPartition& partition) const {
 }
 
 uint64_t Batch::held_bytes() const {
-  return bytes + records.size() * kRecordOverheadBytes + input_arena->filled_bytes() + output_arena->filled_bytes();
+  return bytes + records.size() * kRecordOverheadBytes + input_arena->filled_bytes() + output_arena->filled_bytes() +
+         shared_bytes;
 }
 
 }  // namespace millrace

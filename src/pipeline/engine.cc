@@ -24,10 +24,15 @@ Engine::Engine(VersionShare version, const BrokerFactory& make_broker, const Clo
       threshold_(std::make_unique<DeadLetterThreshold>(version_->graph->threshold())),
       rate_(std::make_unique<InstanceRate>(version_->options.workers)) {
   CHECK(version_->options.workers > 0 && version_->options.interval_ms > 0);
+  std::vector<WakeUp*> wakes;
   for (int i = 0; i < version_->options.workers; ++i) {
-    auto slot = std::make_unique<Slot>();
-    slot->worker = std::make_unique<Worker>(i, version_, make_broker(i), clock, slot->wake, *threshold_, *rate_);
-    slots_.push_back(std::move(slot));
+    slots_.push_back(std::make_unique<Slot>());
+    wakes.push_back(&slots_.back()->wake);
+  }
+  share_ = std::make_unique<ChunkShare>(std::move(wakes));
+  for (int i = 0; i < version_->options.workers; ++i) {
+    Slot& slot = *slots_[static_cast<size_t>(i)];
+    slot.worker = std::make_unique<Worker>(i, version_, make_broker(i), clock, slot.wake, *threshold_, *rate_, *share_);
   }
 }
 

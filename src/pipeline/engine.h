@@ -26,6 +26,7 @@ namespace millrace {
 class Worker;
 class DeadLetterThreshold;
 class InstanceRate;
+class ChunkShare;
 
 using BrokerFactory = std::function<std::unique_ptr<Broker>(int worker)>;
 
@@ -96,6 +97,7 @@ class Engine final : public PartitionOwner {
   std::vector<VersionShare> earlier_;                // kept so that no worker is the last to let go of one
   std::unique_ptr<DeadLetterThreshold> threshold_;
   std::unique_ptr<InstanceRate> rate_;
+  std::unique_ptr<ChunkShare> share_;
   std::vector<std::unique_ptr<Slot>> slots_;
   std::atomic<bool> started_{false};
   std::atomic<bool> stopping_{false};

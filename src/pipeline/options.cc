@@ -11,6 +11,7 @@ EngineOptions engine_options(const config::PipelineSpec& spec) {
   options.max_records = static_cast<uint64_t>(knobs.batch_max_records);
   options.max_bytes = static_cast<uint64_t>(knobs.batch_max_bytes);
   options.held_bytes = static_cast<uint64_t>(knobs.memory_limit_bytes) / 10 * 3;
+  options.share_chunks = knobs.share_chunks;
   options.rate.max_per_partition = knobs.rate_max_per_partition;
   options.rate.max = knobs.rate_max;
   options.rate.initial = knobs.rate_initial;

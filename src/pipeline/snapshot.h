@@ -117,6 +117,7 @@ struct WorkerStatus {
   int64_t last_error_wall_ms = 0;
   ProducerLoad load;
   RateStatus rate;
+  uint64_t helped_chunks = 0;  // of other workers that it took through the graph
 };
 
 // Everything that only grows, summed over the workers (and over those that are gone).

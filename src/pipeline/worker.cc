@@ -30,7 +30,7 @@ void add_written(EngineTotals& totals, const Batch& batch, const Graph& graph) {
 }  // namespace
 
 Worker::Worker(int index, VersionShare version, std::unique_ptr<Broker> broker, const Clock& clock, WakeUp& wake,
-               DeadLetterThreshold& threshold, InstanceRate& instance_rate)
+               DeadLetterThreshold& threshold, InstanceRate& instance_rate, ChunkShare& share)
     : index_(index),
       version_(std::move(version)),
       options_(version_->options),
@@ -39,10 +39,11 @@ Worker::Worker(int index, VersionShare version, std::unique_ptr<Broker> broker, 
       threshold_(threshold),
       broker_(std::move(broker)),
       committer_(*broker_, clock, *version_),
-      executor_(std::make_unique<Executor>(*version_, &clock)),
-      observer_(version_->options.observer),
+      executor_(std::make_shared<Executor>(*version_, &clock)),
+      share_(share),
       controller_(options_.rate.backpressure, static_cast<double>(options_.interval_ms) / 1000, initial_rate()),
       gate_(index, options_, instance_rate),
+      observer_(version_->options.observer),
       state_since_ms_(clock.mono_ms()),
       version_number_(version_->number) {
   totals_.names = node_names(*version_->graph);
@@ -77,7 +78,15 @@ void Worker::hasten() {
 int64_t Worker::step(bool woken) {
   if (ended_.load()) return kIdleMs;
   loop_ms_.store(clock_.mono_ms());
-  const int64_t wait_ms = turn(woken);
+  share_.set_idle(index_, false);
+  int64_t wait_ms = turn(woken);
+  if (wait_ms > 0 && !ended_.load() && options_.share_chunks) {
+    if (help()) {
+      wait_ms = 0;
+    } else {
+      share_.set_idle(index_, true);
+    }
+  }
   if (!ended_.load() && clock_.mono_ms() - published_ms_ >= kPublishMs) publish();
   return wait_ms;
 }
@@ -109,9 +118,12 @@ int64_t Worker::turn(bool woken) {
   if (!batch_->closing && !stopping_ && committer_.accepts() && budget_left() && read_chunk()) {
     set_state(WorkerState::running, "");
     if (processed_ < batch_->records.size()) {
-      const auto done = run_chunk(batch_->chunks.back());
+      const auto done = process(batch_->chunks.back());
       if (!done) return finish({done.error().exit_code, done.error().what, {}});
     }
+  } else if (!shared_.empty()) {
+    const auto done = go_on_with_shared();
+    if (!done) return finish({done.error().exit_code, done.error().what, {}});
   }
   if (!batch_->open) {
     set_state(WorkerState::idle, "");
@@ -150,6 +162,8 @@ bool Worker::should_close() const {
 
 int64_t Worker::run_batch() {
   if (should_close()) {
+    const auto done = complete_shared();
+    if (!done) return finish({done.error().exit_code, done.error().what, {}});
     note_closing();
     batch_->closing = true;
     if (committer_.accepts()) show_try();
@@ -185,7 +199,7 @@ int64_t Worker::run_batch() {
 }
 
 int64_t Worker::wait_for_more() {
-  if (!ready_.empty()) return 0;
+  if (!ready_.empty() || (!shared_.empty() && share_.offered(index_) > 0)) return 0;
   note_progress();
   return watch_idle(std::max<int64_t>(1, std::min(kIdleMs, batch_->closes_ms - clock_.mono_ms())));
 }
@@ -211,7 +225,9 @@ void Worker::refresh_limits() {
 
 // The same records, with the destinations' limits of now; what a discarded producer may still read stays untouched.
 Result<void> Worker::run_again() {
+  forget_shared();
   Batch& batch = *batch_;
+  free_shared(broker_->discarded_pending());
   if (broker_->discarded_pending()) {
     broker_->free_later({}, std::move(batch.output_arena));
     batch.output_arena = std::make_unique<Arena>();
@@ -229,6 +245,7 @@ Result<void> Worker::run_again() {
 }
 
 int64_t Worker::settle(BatchResult result) {
+  forget_shared();
   const bool committed = result != BatchResult::dropped;
   const int64_t now_ms = clock_.mono_ms();
   for (const BatchPartition& entry : batch_->partitions) {
@@ -331,6 +348,7 @@ int64_t Worker::scheduling_delay_ms(const Batch& batch) const {
 
 void Worker::free_batch_memory() {
   Batch& batch = *batch_;
+  free_shared(broker_->discarded_pending());
   if (broker_->discarded_pending()) {
     broker_->free_later(std::move(batch.held), std::move(batch.output_arena));
     broker_->free_later({}, std::move(batch.input_arena));
@@ -376,6 +394,7 @@ void Worker::make_batch() {
 
 // The process is to end; this worker does no more. Its partitions stay with it, so that nobody reads them meanwhile.
 int64_t Worker::finish(EngineEnd end) {
+  forget_shared();
   log_error("end", "worker {}: {}", index_, escape_for_log(end.what, 1024));
   const bool free = committer_.abandon();
   if (batch_->open) {
@@ -396,6 +415,7 @@ int64_t Worker::finish(EngineEnd end) {
 }
 
 void Worker::end_quietly() {
+  forget_shared();
   partitions_.clear();
   arriving_.clear();
   ready_.clear();
@@ -453,6 +473,7 @@ void Worker::publish() {
   status.last_error = committer_.last_error();
   status.load = broker_->load();
   status.rate = rate_status();
+  status.helped_chunks = helped_chunks_;
   std::vector<PartitionStatus> partitions;
   for (const auto& partition : partitions_) {
     partitions.push_back({partition->name(), partition->assigned.queue->origin().source, index_, partition->position,

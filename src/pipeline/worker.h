@@ -18,6 +18,7 @@
 #include "io/broker.h"
 #include "io/source.h"
 #include "pipeline/batch.h"
+#include "pipeline/chunk_share.h"
 #include "pipeline/commit.h"
 #include "pipeline/engine_end.h"
 #include "pipeline/executor.h"
@@ -43,9 +44,9 @@ class Worker {
   static constexpr size_t kRowsMax = 60;
 
   // `wake` is notified when a queue has records or the mailbox has news. Everything passed by reference outlives the
-  // worker; `threshold` and `instance_rate` are shared by all workers.
+  // worker; `threshold`, `instance_rate` and `share` are shared by all workers.
   Worker(int index, VersionShare version, std::unique_ptr<Broker> broker, const Clock& clock, WakeUp& wake,
-         DeadLetterThreshold& threshold, InstanceRate& instance_rate);
+         DeadLetterThreshold& threshold, InstanceRate& instance_rate, ChunkShare& share);
   ~Worker();
 
   // One turn. Gives the milliseconds after which the next one is due if nothing wakes it before; 0: at once.
@@ -129,6 +130,19 @@ class Worker {
   [[nodiscard]] uint64_t held_limit() const;
   Partition* find(const TopicPartition& partition);
 
+  // worker_share.cc: chunks that others take through the graph, and those of others
+  Result<void> process(const Chunk& chunk);
+  void share_chunk(const Chunk& chunk);
+  void run_shared(SharedChunk& shared);
+  bool work_off_one();
+  Result<void> collect();
+  void adopt(SharedChunk& shared);
+  Result<void> go_on_with_shared();
+  Result<void> complete_shared();
+  void forget_shared();
+  void free_shared(bool in_use);
+  bool help();
+
   // worker_rate.cc: what holds reading back, and what the controller is told
   void begin_rates();
   void extend_rates();
@@ -147,7 +161,12 @@ class Worker {
   DeadLetterThreshold& threshold_;
   std::unique_ptr<Broker> broker_;
   Committer committer_;
-  std::unique_ptr<Executor> executor_;  // of the version
+  std::shared_ptr<Executor> executor_;  // of the version; shared with batches that hold what it made
+  ChunkShare& share_;
+  uint64_t helped_chunks_ = 0;                        // of other workers
+  std::deque<std::unique_ptr<SharedChunk>> shared_;   // of the open batch, in the order of the input
+  std::vector<std::unique_ptr<SharedChunk>> spare_;   // their arenas hold what the open batch sends
+  std::vector<std::shared_ptr<Executor>> helpers_;    // shared with the workers that ran chunks of the open batch
   std::unique_ptr<Batch> batch_;
   std::vector<std::unique_ptr<Partition>> partitions_;
   // Assigned again while the open batch still holds what was read before: let in when that is dropped.

@@ -33,7 +33,9 @@ void Worker::change_version(VersionShare next) {
   const VersionShare before = std::move(version_);
   version_ = std::move(next);
   options_ = version_->options;
-  executor_ = std::make_unique<Executor>(*version_, &clock_);
+  forget_shared();
+  for (auto& spare : spare_) spare->work.counts = {};
+  executor_ = std::make_shared<Executor>(*version_, &clock_);
   committer_.change(*version_);
   controller_.configure(options_.rate.backpressure, static_cast<double>(options_.interval_ms) / 1000, initial_rate());
   rates_begun_ = false;

@@ -150,6 +150,7 @@ void write_engine(JsonWriter& out, const Snapshot& engine) {
     out.member("reason", worker.reason).member("batches", worker.batches);
     out.member("held_records", worker.held_records).member("held_bytes", worker.held_bytes);
     write_rate(out, worker.rate);
+    out.member("helped_chunks", worker.helped_chunks);
     out.member("last_error", worker.last_error).member("last_error_ms", worker.last_error_wall_ms).close('}');
   }
   out.close(']');

@@ -189,6 +189,7 @@ void add_workers(Exposition& out, const Snapshot& engine) {
       out.add(kProbes.worker_state, {id, to_string(state)}, worker.state == state ? 1 : 0);
     }
     add_rates(out, id, worker.rate);
+    out.add(kProbes.helped, {id}, number(worker.helped_chunks));
     out.add(kProbes.worker_progress, {id}, static_cast<double>(engine.mono_ms - worker.progress_mono_ms) / 1e3);
   }
   out.add(kProbes.memory_held, {}, number(engine.memory_held_bytes));

@@ -56,6 +56,23 @@ class RejectIf final : public Stage {
   const std::string text_;
 };
 
+class Compute final : public Stage {
+ public:
+  explicit Compute(const std::string& rounds) : rounds_(std::stoi(rounds)) {}
+  void process(std::span<const Item* const> in, StageContext&, StageOutput& out) override {
+    for (const Item* item : in) {
+      uint64_t sum = item->record.value.size;
+      for (int i = 0; i < rounds_; ++i) sum = sum * 6364136223846793005ULL + 1442695040888963407ULL;
+      sum_ = sum_ + sum;
+      out.emit(0, item);
+    }
+  }
+
+ private:
+  const int rounds_;
+  volatile uint64_t sum_ = 0;  // so that the arithmetic is done
+};
+
 template <typename Kind>
 StagePlan read_text(StageSetup& setup) {
   const std::string text = setup.body.text;
@@ -78,7 +95,8 @@ StagePlan read_split(StageSetup& setup) {
 constexpr StageKind kKeepIf{"keep_if", "", "", &read_text<KeepIf>};
 constexpr StageKind kSplit{"split", "", "", &read_split};
 constexpr StageKind kRejectIf{"reject_if", "", "", &read_text<RejectIf>};
-constexpr const StageKind* kKinds[] = {&kKeepIf, &kSplit, &kRejectIf};
+constexpr StageKind kCompute{"compute", "", "", &read_text<Compute>};
+constexpr const StageKind* kKinds[] = {&kKeepIf, &kSplit, &kRejectIf, &kCompute};
 
 }  // namespace
 

@@ -3,6 +3,7 @@
 //   keep_if   {text: x}          filters records whose value does not hold x
 //   split     {by: "a b"}        ports a, b and rest: the first name that the value holds
 //   reject_if {text: x}          rejects records whose value holds x
+//   compute   {rounds: n}        lets everything pass, after so many rounds of arithmetic for each record
 #pragma once
 
 #include <memory>

@@ -1,0 +1,100 @@
+// share_bench [RECORDS] [ROUNDS]: one partition, a source and a destination in memory, and a stage that only computes:
+// how much faster two workers are than one. Each figure is the median of five runs, in turn.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "pipeline/engine.h"
+#include "support/fake_kafka.h"
+#include "support/test_graph.h"
+
+using namespace millrace;
+using namespace millrace::test;
+
+namespace {
+
+constexpr int kRuns = 5;
+
+double run(const Graph& graph, int workers, int records, bool share) {
+  FakeCluster cluster;
+  for (size_t i = 0; i < graph.topics().size(); ++i) {
+    DestinationLimits limits;
+    limits.partitions = 1;
+    cluster.destinations.push_back(limits);
+  }
+  EngineOptions options;
+  options.workers = workers;
+  options.share_chunks = share;
+  const SystemClock clock;
+  Engine engine(
+      graph, options, [&](int) { return std::make_unique<FakeBroker>(cluster); }, clock);
+  auto queue = std::make_unique<FakeQueue>("in", 0);
+  for (int i = 0; i < records; ++i) queue->add("value " + std::to_string(i));
+  AssignedPartition assigned;
+  assigned.partition = {"in", 0};
+  assigned.queue = std::move(queue);
+  assigned.ownership = std::make_shared<Ownership>();
+  assigned.committed = 0;
+  cluster.committed[assigned.partition] = 0;
+  std::vector<AssignedPartition> all;
+  all.push_back(std::move(assigned));
+  const auto from = std::chrono::steady_clock::now();
+  engine.start();
+  engine.assigned(std::move(all));
+  // The last commit waits for its tick, which would be the same for both: a stop commits what is there.
+  for (;;) {
+    const Snapshot snapshot = engine.snapshot();
+    uint64_t done = 0;
+    for (const WorkerStatus& worker : snapshot.workers) done += worker.held_records;
+    done += snapshot.totals.counts.sheet().read;
+    if (done >= static_cast<uint64_t>(records)) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  engine.stop();
+  if (!engine.join(60'000)) std::abort();
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - from;
+  if (cluster.written.size() != static_cast<size_t>(records)) {
+    std::fprintf(stderr, "%zu of %d records were written\n", cluster.written.size(), records);
+    std::exit(1);
+  }
+  return took.count();
+}
+
+double median(std::vector<double> all) {
+  std::sort(all.begin(), all.end());
+  return all[all.size() / 2];
+}
+
+}  // namespace
+
+int main(int argc, char* argv[]) {
+  const int records = argc > 1 ? std::stoi(argv[1]) : 100'000;
+  const std::string cost = argc > 2 ? argv[2] : "20000";
+  log_setup({LogLevel::error, LogFormat::text, false});
+  SpecBuilder builder;
+  builder.source("in", {"in"}).stage("busy", "in", "compute", cost).destination("out", "busy", "out");
+  builder.dead_letters("dead");
+  const auto graph = builder.build();
+  if (graph == nullptr) {
+    std::fprintf(stderr, "%s\n", builder.errors.c_str());
+    return 1;
+  }
+  std::vector<double> one;
+  std::vector<double> two;
+  std::vector<double> alone;
+  for (int i = 0; i < kRuns; ++i) {
+    one.push_back(run(*graph, 1, records, true));
+    two.push_back(run(*graph, 2, records, true));
+    alone.push_back(run(*graph, 2, records, false));
+  }
+  std::printf("%d records of %s rounds each: 1 worker %.3f s, 2 workers %.3f s (%.2f times as fast), 2 without sharing %.3f s\n",
+              records, cost.c_str(), median(one), median(two), median(one) / median(two), median(alone));
+  return 0;
+}
