@@ -8,9 +8,7 @@
 namespace millrace {
 
 ChunkShare::ChunkShare(std::vector<WakeUp*> wakes)
-    : wakes_(std::move(wakes)),
-      idle_(std::make_unique<std::atomic<bool>[]>(wakes_.size())),
-      taken_(wakes_.size()) {}
+    : wakes_(std::move(wakes)), idle_(std::make_unique<std::atomic<bool>[]>(wakes_.size())), taken_(wakes_.size()) {}
 
 void ChunkShare::set_idle(int worker, bool idle) {
   std::atomic<bool>& flag = idle_[static_cast<size_t>(worker)];

@@ -30,7 +30,7 @@ struct EngineOptions {
   uint64_t held_bytes = 76ULL * 1024 * 1024;  // all workers together: 3/10 of memory.limit
   RateOptions rate;
   int64_t share_from_ns = 200'000;  // a chunk that takes less is not worth handing over
-  bool share_chunks = true;  // idle workers take chunks of busy ones through the graph
+  bool share_chunks = true;         // idle workers take chunks of busy ones through the graph
   int64_t start_deadline_ms = 8000;
   int64_t call_deadline_ms = 5000;    // committed offsets, offsets into the transaction
   int64_t commit_deadline_ms = 8000;  // one EndTxn

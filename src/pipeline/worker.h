@@ -163,10 +163,10 @@ class Worker {
   Committer committer_;
   std::shared_ptr<Executor> executor_;  // of the version; shared with batches that hold what it made
   ChunkShare& share_;
-  uint64_t helped_chunks_ = 0;                        // of other workers
-  std::deque<std::unique_ptr<SharedChunk>> shared_;   // of the open batch, in the order of the input
-  std::vector<std::unique_ptr<SharedChunk>> spare_;   // their arenas hold what the open batch sends
-  std::vector<std::shared_ptr<Executor>> helpers_;    // shared with the workers that ran chunks of the open batch
+  uint64_t helped_chunks_ = 0;                       // of other workers
+  std::deque<std::unique_ptr<SharedChunk>> shared_;  // of the open batch, in the order of the input
+  std::vector<std::unique_ptr<SharedChunk>> spare_;  // their arenas hold what the open batch sends
+  std::vector<std::shared_ptr<Executor>> helpers_;   // shared with the workers that ran chunks of the open batch
   std::unique_ptr<Batch> batch_;
   std::vector<std::unique_ptr<Partition>> partitions_;
   // Assigned again while the open batch still holds what was read before: let in when that is dropped.

@@ -12,3 +12,7 @@ if(EXISTS ${CMAKE_SOURCE_DIR}/tests/bench/expr_bench.cc)
   target_compile_definitions(expr_bench PRIVATE MILLRACE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   target_link_libraries(expr_bench PRIVATE millrace_expr benchmark::benchmark)
 endif()
+
+add_executable(share_bench tests/bench/share_bench.cc tests/support/fake_kafka.cc tests/support/test_graph.cc)
+target_include_directories(share_bench PRIVATE ${CMAKE_SOURCE_DIR}/tests)
+target_link_libraries(share_bench PRIVATE millrace_pipeline)

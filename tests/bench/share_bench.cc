@@ -94,7 +94,9 @@ int main(int argc, char* argv[]) {
     two.push_back(run(*graph, 2, records, true));
     alone.push_back(run(*graph, 2, records, false));
   }
-  std::printf("%d records of %s rounds each: 1 worker %.3f s, 2 workers %.3f s (%.2f times as fast), 2 without sharing %.3f s\n",
-              records, cost.c_str(), median(one), median(two), median(one) / median(two), median(alone));
+  std::printf(
+      "%d records of %s rounds each: 1 worker %.3f s, 2 workers %.3f s (%.2f times as fast), 2 without sharing %.3f "
+      "s\n",
+      records, cost.c_str(), median(one), median(two), median(one) / median(two), median(alone));
   return 0;
 }
