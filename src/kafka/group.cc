@@ -24,7 +24,7 @@ void Group::turn() {
   step();
   if (doing_ == Doing::nothing) look_for_losses();
   judge_refusal();
-  renew_password();
+  renew_identity();
   forget_old_complaint();
   look_at_growth();
 }

@@ -90,8 +90,10 @@ class Group {
   void clear_complaint();
   void forget_old_complaint();
   void judge_refusal();
+  void renew_identity();
   void renew_password();
   void look_at_growth();
+  void begin_remake();
   void remake_consumer();
   void set_state(GroupState state);
 
@@ -122,7 +124,7 @@ class Group {
   PartitionOwner* owner_ = nullptr;
   ClientHandle consumer_;
   // Consumers that were replaced. Workers may still ask them and hold their records, so they end with the group; there
-  // are few, because each was outgrown by twice the partitions.
+  // are few, because each was outgrown by twice the partitions, or had certificates that were renewed.
   std::vector<ClientHandle> retired_;
   std::unique_ptr<Resolver> resolver_;
 
@@ -144,6 +146,8 @@ class Group {
   KafkaError complaint_;
   int64_t complained_ms_ = 0;
   int64_t renew_due_ms_ = 0;
+  int64_t remake_due_ms_ = 0;
+  int remakes_ = 0;  // for certificates
   FetchLimits limits_;
   int64_t outgrown_by_ = 0;  // partitions that were found to be too many for limits_; 0: they are not
   bool closing_ = false;

@@ -1,5 +1,6 @@
 // The consumer from its making to its end; the loop between stands in group.cc.
 #include <fmt/core.h>
+#include <syslog.h>
 
 #include <algorithm>
 #include <array>
@@ -16,6 +17,10 @@ namespace millrace {
 
 namespace {
 
+constexpr int64_t kRenewMs = 5'000;
+constexpr int64_t kRemakePauseMs = 60'000;
+// Consumers that are replaced stay until the end of the process, so they must be few.
+constexpr int kRemakesMost = 8;
 constexpr int64_t kSilenceOverMs = 1'000;
 constexpr int64_t kComplaintOverMs = 15'000;
 constexpr int64_t kLeaveMs = 3'000;
@@ -282,11 +287,12 @@ rd_kafka_resp_err_t Group::on_new(rd_kafka_t* client, const rd_kafka_conf_t* /*c
 }
 
 // On librdkafka's threads.
-rd_kafka_resp_err_t Group::on_broker_state(rd_kafka_t* /*client*/, int32_t id, const char* /*protocol*/,
-                                           const char* name, int port, const char* state, void* opaque) {
+rd_kafka_resp_err_t Group::on_broker_state(rd_kafka_t* client, int32_t id, const char* /*protocol*/, const char* name,
+                                           int port, const char* state, void* opaque) {
   auto* self = static_cast<Group*>(opaque);
-  // Bootstrap connections and the coordinator's have no number of their own.
-  if (id < 0) return RD_KAFKA_RESP_ERR_NO_ERROR;
+  // Bootstrap connections and the coordinator's have no number of their own; one that was replaced counts no more.
+  const rd_kafka_t* current = self->shared_.consumer;
+  if (id < 0 || (current != nullptr && client != current)) return RD_KAFKA_RESP_ERR_NO_ERROR;
   MutexLock lock(self->mutex_);
   self->brokers_[id] = BrokerSnapshot{id, fmt::format("{}:{}", name, port), state};
   return RD_KAFKA_RESP_ERR_NO_ERROR;
@@ -341,17 +347,25 @@ void Group::look_at_growth() {
   }
   log_info("memory", "the sources have grown to {} partitions: memory is divided anew, with another consumer",
            partitions);
+  begin_remake();
+}
+
+void Group::begin_remake() {
   set_state(GroupState::rebalancing);
   std::vector<TopicPartition> all;
   for (const auto& [partition, ownership] : owned_) all.push_back(partition);
   begin_release(std::move(all), false, After::remake);
 }
 
-// Leaves the group and joins it again with a consumer of other limits. The partitions are settled by now.
+// Leaves the group and joins it again with a consumer of other limits, or with other certificates. The partitions are
+// settled by now.
 void Group::remake_consumer() {
   leave_group();
   events_.clear();
   assigned_.clear();
+  clear_complaint();
+  // It may go on being refused, which nobody needs to hear.
+  rd_kafka_set_log_level(consumer_.get(), LOG_CRIT);
   retired_.push_back(std::move(consumer_));
   {
     MutexLock lock(mutex_);
@@ -370,12 +384,30 @@ void Group::judge_refusal() {
                             ExitCode::refused});
 }
 
-// The password may have been renewed since the consumer was made; its next connections come with the new one.
-void Group::renew_password() {
-  constexpr int64_t kRenewMs = 5000;
+// Password or certificates may have been renewed since the consumer was made.
+void Group::renew_identity() {
   const int64_t now_ms = shared_.clock.mono_ms();
   if (!consumer_ || !is_authentication(complaint_.code) || now_ms < renew_due_ms_) return;
   renew_due_ms_ = now_ms + kRenewMs;
+  renew_password();
+  // Brokers answer whoever comes with the files as they are now, and go on refusing this consumer: it has old
+  // certificates, and librdkafka has no way to change them.
+  const bool lasts = refused_since_ms_ >= 0 && now_ms - refused_since_ms_ >= kRenewMs;
+  const bool others_come_in = clerk_.trouble().ok() && clerk_.last_answer_ms() > now_ms - kRenewMs;
+  if (!lasts || !others_come_in || now_ms < remake_due_ms_ || doing_ != Doing::nothing || !events_.empty()) return;
+  if (remakes_ >= kRemakesMost) {
+    remake_due_ms_ = now_ms + kRemakePauseMs;
+    return log_error("group", "refused again after {} new consumers; a restart reads the certificates anew", remakes_);
+  }
+  ++remakes_;
+  remake_due_ms_ = now_ms + kRemakePauseMs;
+  log_info("group",
+           "brokers let others in and refuse the consumer: another one takes the certificates as they are now");
+  begin_remake();
+}
+
+// The consumer's next connections come with the password as it is now.
+void Group::renew_password() {
   const std::map<std::string, std::string> properties = current_properties(shared_.settings);
   const auto user = properties.find("sasl.username");
   const auto password = properties.find("sasl.password");

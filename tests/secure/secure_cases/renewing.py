@@ -54,7 +54,7 @@ def shown_at(port):
 
 @case(seconds=120)
 def certificates_renewed(place):
-    """Authority and certificates replaced on both sides, all connections cut: a state says so, a restart mends it"""
+    """Authority and certificates replaced on both sides, all connections cut: it goes on with the new ones"""
     guest = Guest(place)
     guest.revoke_all()
     guest.principal = f"User:CN={guest.user}"
@@ -87,11 +87,8 @@ def certificates_renewed(place):
     assert place.broker.relays["CUTTABLE"].cut() > 0
     place.produce(numbered(guest.topic, 200, 400))
     daemon.wait(lambda: said(daemon, "certificate"), 30, "/readyz with the certificate")
-    daemon.must_run()
-    daemon.ask_to_stop()
-    code, _ = daemon.wait_end(10)
-    assert code in (0, 6), f"ended with {code}\n{daemon.tail()}"
-    guest.finish(guest.daemon(), 400)
+    place.note(f"flows {place.drained(guest.graph, 90, daemon):.1f} s after")
+    guest.finish(daemon, 400)
 
 
 def believes(port, server, client, who):
