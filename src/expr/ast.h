@@ -75,6 +75,7 @@ struct AstNode {
   uint16_t height = 1;
   uint32_t offset = 0;
   uint32_t length = 0;
+  uint32_t name_offset = 0;  // of a call with a target: where the method's name stands
   Value literal;
   std::string text;
   std::vector<AstId> children;

@@ -20,6 +20,8 @@ class Builder {
   Built build(AstId id);
 
   [[nodiscard]] size_t locals() const { return locals_; }
+  // To be added to the cost of the whole expression.
+  [[nodiscard]] double once() const { return once_; }
   [[nodiscard]] bool metered() const { return metered_; }
   [[nodiscard]] const std::vector<FieldPath>& fields() const { return fields_; }
 
@@ -77,7 +79,9 @@ class Builder {
   std::vector<LocalName> scope_;
   std::vector<FieldPath> fields_;
   size_t locals_ = 0;
-  uint32_t loops_ = 0;  // macros around the node that is built
+  double total_runs_ = 1;  // of those macros' loops
+  double once_ = 0;        // cost that arises once, however often the node runs that it belongs to
+  uint32_t loops_ = 0;     // macros around the node that is built
   bool metered_ = false;
 };
 

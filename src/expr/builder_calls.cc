@@ -101,6 +101,10 @@ Built Builder::unknown_function(const AstNode& node, const std::string& full_nam
     const size_t first = node.has_target && !method ? 1 : 0;
     for (size_t i = first; i < node.children.size(); ++i) build(node.children[i]);
   }
+  if (method && !environment_.lenient) {
+    errors_.push_back({node.name_offset, node.text.size(), message});
+    return Built();
+  }
   return mistake(node, ErrorKind::no_such_overload, message);
 }
 
@@ -240,6 +244,8 @@ Built Builder::macro(const AstNode& node) {
     const auto most = static_cast<double>(options_.limits.max_iterations);
     const bool counted = range.constant && (range.value.is(Kind::list) || range.value.is(Kind::map));
     runs = counted ? range.value.count() : std::min(most, std::max(1.0, range.bytes / 2));
+    // All loops of an evaluation together make at most max_iterations.
+    if (!counted) runs = std::min(runs, std::max(1.0, most / total_runs_));
     share = runs > 0 ? range.bytes / runs : 0;
     ++loops_;
   }
@@ -249,6 +255,9 @@ Built Builder::macro(const AstNode& node) {
   parts.first_local = scope_.size();
   for (const std::string& variable : node.names) scope_.push_back({variable, scope_.size(), std::max(share, 16.0)});
   locals_ = std::max(locals_, scope_.size());
+
+  const double outside = total_runs_;
+  total_runs_ *= std::max(runs, 1.0);
 
   Built built;
   built.type = result_type(node.macro);
@@ -264,8 +273,13 @@ Built Builder::macro(const AstNode& node) {
     parts.bodies.push_back(std::move(body.node));
   }
   scope_.resize(scope_.size() - node.names.size());
+  total_runs_ = outside;
   if (loop) --loops_;
-  built.cost = range.cost + 1 + runs * body_cost + (loop && !range.constant ? range.bytes * 0.1 : 0);
+  built.cost = range.cost + 1 + runs * body_cost;
+  if (loop && !range.constant) {
+    // A member of the record is the same for every run of a loop around this one, so it is opened once.
+    (loops_ > 0 && range.slot >= 0 ? once_ : built.cost) += range.bytes * 0.1;
+  }
   built.bytes = loop
                     ? std::min(runs * std::max(16.0, body_bytes), static_cast<double>(options_.limits.max_result_bytes))
                     : std::max(body_bytes, range.bytes);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <span>
 #include <string>
 #include <string_view>
@@ -27,6 +28,13 @@ struct Evaluator::State {
   std::vector<Value> locals;
   std::vector<int> matched;  // of a set of regular expressions
   ErrorNote note;
+  // Unread lists and maps that loops of this evaluation opened last, so that one inside of another loop is opened once.
+  struct Opened {
+    Value unread;
+    Value whole;
+  };
+  std::array<Opened, 4> opened;
+  size_t next_opened = 0;
   uint64_t cost_left = 0;
   uint64_t iterations_left = 0;
   uint64_t bytes_left = 0;

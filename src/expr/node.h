@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "expr/ast.h"
+#include "expr/flat_test.h"
 #include "expr/frame.h"
 
 namespace millrace::expr {
@@ -31,6 +32,9 @@ class Node {
   virtual Truth test(Frame& frame) const { return truth_of(frame, eval(frame)); }
 
   [[nodiscard]] virtual Shape shape() const { return {}; }
+
+  // The same test as data. It refers to this node.
+  [[nodiscard]] virtual FlatTest flat() const { return {}; }
 
   // The compiled form for --explain, without a line end.
   [[nodiscard]] virtual std::string describe() const = 0;

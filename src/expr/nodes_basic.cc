@@ -1,4 +1,5 @@
 // Leaves and operators.
+#include <algorithm>
 #include <array>
 
 #include "expr/nodes.h"
@@ -122,6 +123,11 @@ class Not final : public TestNode {
     if (truth == Truth::error) return truth;
     return truth == Truth::yes ? Truth::no : Truth::yes;
   }
+  [[nodiscard]] FlatTest flat() const override {
+    FlatTest test = operand_->flat();
+    test.wanted = !test.wanted;
+    return test;
+  }
   [[nodiscard]] std::string describe() const override { return "not(" + operand_->describe() + ")"; }
 
  private:
@@ -218,11 +224,32 @@ class In final : public TestNode {
   const NodePtr haystack_;
 };
 
-// && and ||: `stop` decides at once; an error counts only when nothing decides.
+// && and ||: `stop` decides at once; an error counts only when nothing decides. Flat tests are tried first; where
+// one of them cannot decide, everything goes the long way.
 class Junction final : public TestNode {
  public:
-  Junction(Truth stop, std::vector<NodePtr> terms) : stop_(stop), terms_(std::move(terms)) {}
+  Junction(Truth stop, std::vector<NodePtr> terms) : stop_(stop), terms_(std::move(terms)) {
+    for (const NodePtr& term : terms_) {
+      const FlatTest test = term->flat();
+      if (test.is == FlatTest::Is::other) continue;
+      flat_.push_back(test);
+    }
+  }
   Truth test(Frame& frame) const override {
+    for (const FlatTest& flat : flat_) {
+      const Truth truth = decide(flat, frame.scope.fields[flat.slot]);
+      if (truth == stop_) return stop_;
+      if (truth == Truth::error) return one_by_one(frame);
+    }
+    if (flat_.size() == terms_.size()) return stop_ == Truth::no ? Truth::yes : Truth::no;
+    return one_by_one(frame);
+  }
+  [[nodiscard]] std::string describe() const override {
+    return describe_all(stop_ == Truth::no ? "and" : "or", terms_);
+  }
+
+ private:
+  Truth one_by_one(Frame& frame) const {
     for (size_t i = 0; i < terms_.size(); ++i) {
       const Truth truth = terms_[i]->test(frame);
       if (truth == stop_) return stop_;
@@ -230,11 +257,7 @@ class Junction final : public TestNode {
     }
     return stop_ == Truth::no ? Truth::yes : Truth::no;
   }
-  [[nodiscard]] std::string describe() const override {
-    return describe_all(stop_ == Truth::no ? "and" : "or", terms_);
-  }
 
- private:
   Truth after_error(Frame& frame, size_t next) const {
     const ErrorNote first = frame.state.note;
     for (; next < terms_.size(); ++next) {
@@ -246,6 +269,7 @@ class Junction final : public TestNode {
 
   const Truth stop_;
   const std::vector<NodePtr> terms_;
+  std::vector<FlatTest> flat_;  // of those terms that have one
 };
 
 class Conditional final : public Node {

@@ -77,8 +77,9 @@ class FieldEqualsText final : public FieldTest {
   Truth test(Frame& frame) const override {
     const Value* value = field(frame);
     if (value == nullptr) return Truth::error;
-    return truth((value->is(Kind::string) && value->text() == wanted_text_) == wanted_);
+    return truth(is_text(*value, wanted_text_) == wanted_);
   }
+  [[nodiscard]] FlatTest flat() const override { return {FlatTest::Is::text, wanted_, slot_, 0, 0, {&constant_, 1}}; }
   [[nodiscard]] Shape shape() const override {
     if (!wanted_) return {};
     return {Shape::Is::equality, slot_, {&constant_, 1}, {}};
@@ -105,6 +106,13 @@ class FieldEquals final : public FieldTest {
     }
     return truth(equal(*value, constant_, frame.arena) == wanted_);
   }
+  [[nodiscard]] FlatTest flat() const override {
+    if (constant_.is(Kind::boolean)) {
+      return {FlatTest::Is::boolean, wanted_ == constant_.as_bool(), slot_, 0, 0, {}};
+    }
+    if (!constant_.is(Kind::integer)) return {};
+    return {FlatTest::Is::integer, wanted_, slot_, constant_.as_int(), 0, {}};
+  }
   [[nodiscard]] Shape shape() const override {
     if (!wanted_) return {};
     return {Shape::Is::equality, slot_, {&constant_, 1}, {}};
@@ -130,6 +138,16 @@ class FieldCompare final : public FieldTest {
       return truth(holds(value->as_double(), constant_.as_double()));
     }
     return ordered(frame, op_, *value, constant_);
+  }
+  [[nodiscard]] FlatTest flat() const override {
+    if (!constant_.is(Kind::integer)) return {};
+    const int64_t limit = constant_.as_int();
+    // From the smallest integer up to the limit, or not so.
+    const uint64_t below = static_cast<uint64_t>(limit) - static_cast<uint64_t>(INT64_MIN);
+    const bool up_to = op_ == Op::less || op_ == Op::less_equal;
+    const bool inclusive = op_ == Op::less_equal || op_ == Op::greater;
+    if (!inclusive && below == 0) return {};
+    return {FlatTest::Is::integer, up_to, slot_, INT64_MIN, inclusive ? below : below - 1, {}};
   }
   [[nodiscard]] std::string describe() const override {
     return "field" + std::string(to_string(op_)) + "(" + text_ + ", " + value_for_message(constant_) + ")";
@@ -163,6 +181,13 @@ class FieldIn final : public FieldTest {
     const Value* value = field(frame);
     if (value == nullptr) return Truth::error;
     return truth(table_.find(*value, frame.arena) >= 0);
+  }
+  [[nodiscard]] FlatTest flat() const override {
+    constexpr uint32_t kFew = 4;  // more are looked up faster
+    const std::span<const Value> items(list_.items(), list_.count());
+    if (items.empty() || items.size() > kFew) return {};
+    if (!std::all_of(items.begin(), items.end(), [](const Value& item) { return item.is(Kind::string); })) return {};
+    return {FlatTest::Is::text, true, slot_, 0, 0, items};
   }
   [[nodiscard]] Shape shape() const override {
     return {Shape::Is::equality, slot_, {list_.items(), list_.count()}, {}};

@@ -29,7 +29,11 @@ class Loop : public Node {
   bool open(Frame& frame, Range& range) const {
     const Value value = parts_.range->eval(frame);
     if (value.is_error()) return false;
-    range.whole = expanded(value, frame.arena);
+    if (value.is(Kind::json_array) || value.is(Kind::json_object)) {
+      if (!open_unread(frame, value, range.whole)) return false;
+    } else {
+      range.whole = value;
+    }
     if (range.whole.is_error()) {
       frame.fail(range.whole.error_kind(), "a value does not parse");
       return false;
@@ -39,6 +43,22 @@ class Loop : public Node {
       return false;
     }
     range.count = range.whole.count();
+    return true;
+  }
+
+  // Reading text is paid for by its length.
+  static bool open_unread(Frame& frame, const Value& unread, Value& whole) {
+    constexpr uint64_t kBytesForOne = 32;
+    for (const Evaluator::State::Opened& opened : frame.state.opened) {
+      if (opened.unread.kind() == unread.kind() && opened.unread.pointer() == unread.pointer() &&
+          opened.unread.count() == unread.count()) {
+        whole = opened.whole;
+        return true;
+      }
+    }
+    if (!frame.pay(unread.text().size() / kBytesForOne)) return false;
+    whole = expanded(unread, frame.arena);
+    frame.state.opened[frame.state.next_opened++ % frame.state.opened.size()] = {unread, whole};
     return true;
   }
 

@@ -20,6 +20,7 @@ class Field final : public Node {
     if (!value.is_absent()) return value;
     return frame.fail(ErrorKind::no_such_field, "no such field: {}", Value::string(text_));
   }
+  [[nodiscard]] FlatTest flat() const override { return {FlatTest::Is::boolean, true, slot_, 0, 0, {}}; }
   [[nodiscard]] std::string describe() const override { return text_; }
 
  private:

@@ -220,6 +220,7 @@ class Parser {
     }
     ++at_;
     node.text = name.text;
+    node.name_offset = static_cast<uint32_t>(name.offset);
     node.quoted = name.token == Token::quoted_identifier;
     node.children = {into};
     if (now().token == Token::left_paren && !node.optional && !node.quoted) {

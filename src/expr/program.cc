@@ -69,6 +69,7 @@ void CompiledProgram::prepare(Evaluator& evaluator) const {
   state.cost_left = limits_.max_cost;
   state.iterations_left = limits_.max_iterations;
   state.bytes_left = limits_.max_result_bytes;
+  state.opened.fill({});
 }
 
 Truth CompiledProgram::test(const Scope& scope, Evaluator& evaluator) const {
@@ -133,7 +134,7 @@ class ProgramMaker {
     }
     program->root_ = std::move(built.node);
     program->type_ = built.type;
-    program->cost_ = built.cost;
+    program->cost_ = built.cost + builder.once();
     program->fields_ = builder.fields();
     program->locals_ = builder.locals();
     program->metered_ = builder.metered();

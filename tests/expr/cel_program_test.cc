@@ -83,6 +83,50 @@ TEST_CASE("a tombstone has no fields") {
   CHECK(rig.text("value != null && has(value.a)") == "false");
 }
 
+TEST_CASE("a list of the record that nobody has opened is searched") {
+  ExprRig rig;
+  rig.value = R"({"tags": ["a", "q\"uote", 7, 1.5, null, [1, "x"], {"k": 2}], "none": []})";
+  for (const char* member : {"'a'", "'q\"uote'", "7", "7.0", "7u", "1.5", "null", "[1, 'x']", "{'k': 2}"}) {
+    INFO(member);
+    CHECK(rig.text(std::string(member) + " in value.tags") == "true");
+    CHECK(rig.text(std::string(member) + " in value.none") == "false");
+  }
+  CHECK(rig.text("'b' in value.tags") == "false");
+  CHECK(rig.text("8 in value.tags || 'a' in value.tags") == "true");
+}
+
+TEST_CASE("terms of one type of test, decided as data or by their nodes") {
+  ExprRig rig;
+  rig.value = R"({"n": 5, "d": 5.5, "s": "text", "yes": true, "no": false, "null": null})";
+  const auto same = [&](const std::string& term) {
+    INFO(term);
+    const std::string alone = rig.text(term);
+    CHECK(rig.text("value.yes && " + term) == alone);
+    CHECK(rig.text("value.no || " + term) == alone);
+    CHECK(rig.text("value.no && " + term) == "false");
+    CHECK(rig.text("value.yes || " + term) == "true");
+  };
+  for (const char* op : {"<", "<=", ">", ">=", "==", "!="}) {
+    for (const char* limit : {"4", "5", "6", "5.5", "5u", "-9223372036854775808", "9223372036854775807"}) {
+      for (const char* field : {"n", "d", "s", "missing"}) {
+        same("value." + std::string(field) + " " + op + " " + limit);
+        same("!(value." + std::string(field) + " " + op + " " + limit + ")");
+      }
+    }
+  }
+  for (const char* text : {"''", "'t'", "'text'", "'texu'", "'text of more'", "'text that is much longer'"}) {
+    for (const char* field : {"s", "n", "null", "missing"}) {
+      same("value." + std::string(field) + " == " + text);
+      same("value." + std::string(field) + " != " + text);
+      same("value." + std::string(field) + " in [" + text + ", 'text']");
+    }
+  }
+  for (const char* field : {"yes", "no", "n", "null", "missing"}) {
+    same("value." + std::string(field) + " == true");
+    same("value." + std::string(field) + " != false");
+  }
+}
+
 TEST_CASE("errors at load say where and what") {
   ExprRig rig;
   const auto error = [&](const char* text, Want want = Want::condition) { return rig.load_error(text, want); };
@@ -90,10 +134,10 @@ TEST_CASE("errors at load say where and what") {
   CHECK(error("status == 1") ==
         "0+6: no field or variable `status`; a member of the record's value is written `value.status`");
   CHECK(error("sise(value.a) > 1") == "0+13: no function `sise`; did you mean `size`?");
-  CHECK(error("value.a.startWith('x')") == "0+22: no function `startWith`; did you mean `startsWith`?");
+  CHECK(error("value.a.startWith('x')") == "8+9: no function `startWith`; did you mean `startsWith`?");
   CHECK(error("startsWith(value.a, 'x')") == "0+24: `startsWith` is called on a value, as in x.startsWith()");
   CHECK(error("math.ab(1) == 1") == "0+10: no function `math.ab`; did you mean `math.abs`?");
-  CHECK(error("value.a.startsWith() || true") == "0+20: `startsWith` takes 1 argument, not 0");
+  CHECK(error("value.a.startsWith() || true") == "8+10: `startsWith` takes 1 argument, not 0");
   CHECK(error("1 +", Want::value) == "3+0: the expression ends where an expression is expected");
   CHECK(error("value.a = 1") == "8+1: write == to compare");
   CHECK(error("'a' + 'b'") == "0+9: a condition must be true or false; this is of type string");
