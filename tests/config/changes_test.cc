@@ -80,7 +80,7 @@ TEST_CASE("each kind of change is named with its place and how it applies") {
   CHECK(said("!value.robot", "value.robot") ==
         "a.yaml:13:13: stages.humans.filter: !value.robot -> value.robot (next batch)");
   CHECK(said("workers: 2", "workers: 3") == "a.yaml:4:10: workers: 2 -> 3 (needs restart)");
-  CHECK(said("workers: 2", "batch: {interval: 2s}") == "a.yaml:4:19: batch.interval: 1s -> 2s (next batch)");
+  CHECK(said("workers: 2", "batch: {max_records: 5}") == "a.yaml:4:22: batch.max_records: 100000 -> 5 (next batch)");
   CHECK(said("workers: 2", "batch: {interval: 20s}") == "a.yaml:4:19: batch.interval: 1s -> 20s (new producer)");
   CHECK(said("workers: 2", "producer: {linger: 20ms}") == "a.yaml:4:20: producer.linger: 5ms -> 20ms (new producer)");
   CHECK(said("workers: 2", "log: {level: debug}") == "a.yaml:4:14: log.level: info -> debug (live)");
@@ -95,17 +95,17 @@ TEST_CASE("where the sources differ nothing of the graph can change, and all els
   const auto before = spec_of(kFile);
   auto text = with(kFile, "topics: [more]", "topics: [less]");
   text = with(text, "!value.robot", "value.robot");
-  text = with(text, "workers: 2", "batch: {interval: 2s}");
+  text = with(text, "workers: 2", "batch: {max_records: 5}");
   const auto after = spec_of(text);
   const auto found = changes(before, after);
   REQUIRE(found.size() == 3);
   for (const Change& change : found) {
-    CHECK((change.applies == Applies::next_batch) == (change.what == "batch.interval"));
+    CHECK((change.applies == Applies::next_batch) == (change.what == "batch.max_records"));
   }
   const auto running = applicable(before, after, found);
   CHECK(running.document == before.document);
   CHECK(running.sources[1].topics[0] == "more");
-  CHECK(running.knobs.batch_interval_ms == 2000);
+  CHECK(running.knobs.batch_max_records == 5);
   CHECK(running.config_hash == after.config_hash + "+");
   SECTION("and is said again until it is so") {
     const auto again = changes_between(running, *before.document, after);

@@ -97,7 +97,7 @@ TEST_CASE("a list of the record that nobody has opened is searched") {
 
 TEST_CASE("terms of one type of test, decided as data or by their nodes") {
   ExprRig rig;
-  rig.value = R"({"n": 5, "d": 5.5, "s": "text", "yes": true, "no": false, "null": null})";
+  rig.value = R"({"n": 5, "d": 5.5, "s": "text", "yes": true, "no": false, "nil": null})";
   const auto same = [&](const std::string& term) {
     INFO(term);
     const std::string alone = rig.text(term);
@@ -115,13 +115,13 @@ TEST_CASE("terms of one type of test, decided as data or by their nodes") {
     }
   }
   for (const char* text : {"''", "'t'", "'text'", "'texu'", "'text of more'", "'text that is much longer'"}) {
-    for (const char* field : {"s", "n", "null", "missing"}) {
+    for (const char* field : {"s", "n", "nil", "missing"}) {
       same("value." + std::string(field) + " == " + text);
       same("value." + std::string(field) + " != " + text);
       same("value." + std::string(field) + " in [" + text + ", 'text']");
     }
   }
-  for (const char* field : {"yes", "no", "n", "null", "missing"}) {
+  for (const char* field : {"yes", "no", "n", "nil", "missing"}) {
     same("value." + std::string(field) + " == true");
     same("value." + std::string(field) + " != false");
   }

@@ -90,6 +90,12 @@ inline View sample_view(const ProgramFacts& facts) {
   engine.history = {row};
   engine.ready = true;
 
+  TableView table;
+  table.name = "languages";
+  table.file = "languages.csv";
+  table.rows = 12;
+  table.bytes = 340;
+  view.reload.tables = {table};
   view.reconcile = {{"out", "orders.huge", true, "", -2}, {"out", "orders.small", false, "others write there", 0}};
   EdgeSnapshot& edge = view.edge;
   edge.state = GroupState::steady;
@@ -100,7 +106,9 @@ inline View sample_view(const ProgramFacts& facts) {
   edge.sources = {{"orders", 2, 3, kept}};
   edge.readers = {{"out", "orders.huge", "audit", {{0, 4}, {1, 6}}}};
   ProducerSnapshot producer;
-  producer.load = {0.25, 3, 1500, 2};
+  producer.load.queue_fill = 0.25;
+  producer.load.throttle_ms = 1500;
+  producer.load.errors = 2;
   producer.queued_records = 9;
   producer.queued_bytes = 900;
   producer.ack_p50_ms = 3;
