@@ -140,11 +140,13 @@ bool Reloader::pause(int64_t ms) {
 }
 
 Reloader::Outcome Reloader::refuse(const std::string& why) {
+  {
+    const MutexLock lock(mutex_);
+    ++view_.refused;
+    view_.tried_wall_ms = parts_.clock.wall_ms();
+    view_.error = why;
+  }
   log_error("reload", "refused, the configuration of before runs on: {}", escape_for_log(first_line(why), 1024));
-  const MutexLock lock(mutex_);
-  ++view_.refused;
-  view_.tried_wall_ms = parts_.clock.wall_ms();
-  view_.error = why;
   return {ExitCode::config, why + (why.ends_with('\n') ? "" : "\n") +
                                 "refused: nothing has changed, the configuration of before runs on\n"};
 }

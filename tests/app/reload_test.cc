@@ -118,7 +118,7 @@ TEST_CASE("diff says what differs, by its exit code too") {
   line.other_file = file_in(folder, "new.yaml", pipeline("/s", "3s"));
   std::ostringstream out;
   CHECK(diff_command(line, out) == ExitCode::internal);
-  CHECK(out.str() == line.other_file + ":5:19: batch.interval: 1s -> 3s (next batch)\n");
+  CHECK(out.str() == line.other_file + ":5:19: batch.interval: 1s -> 3s (new producer)\n");
   out.str("");
   line.other_file = line.file;
   CHECK(diff_command(line, out) == ExitCode::done);

@@ -10,7 +10,6 @@ from collections import defaultdict
 from harness.case import case
 
 
-
 def put(path, text):
     """As an editor or a tool does it: beside, then in one step."""
     with open(path + ".new", "w") as file:
@@ -117,7 +116,7 @@ def judge(place, whole_versions=True, rises=True):
 
 @case(seconds=120)
 def graph_changes_under_load(place):
-    """8 changes of graph and topics under load: each record wholly by one version, none lost, doubled or out of order"""
+    """8 changes of graph and topics under load: each record wholly by one version, none lost, doubled, out of order"""
     source, *_ = place.create(**{"in": 6, "a": 4, "b": 3, "c": 5, "dead": 1})
     wanted = document(place, 1, "b")
     daemon = place.daemon(Plain(wanted))
@@ -140,7 +139,7 @@ def graph_changes_under_load(place):
 
 @case(seconds=120)
 def killed_after_reloads(place):
-    """SIGKILL just after and in the middle of a reload, 6 times: each record wholly by one version, none lost or doubled"""
+    """SIGKILL in or just after a reload, 6 times: each record wholly by one version, none lost or doubled"""
     dice = random.Random(7)
     source, *_ = place.create(**{"in": 4, "a": 4, "b": 3, "c": 5, "dead": 1})
     wanted = document(place, 1, "b")
@@ -205,7 +204,7 @@ def wrong_files_are_refused(place):
 
 @case(seconds=120)
 def tables_change_under_load(place):
-    """A table changes under load, once to something wrong: rows of one batch are of one table, the wrong one is refused"""
+    """A table changes under load: rows of one batch are of one table, a wrong one is refused"""
     source, *_ = place.create(**{"in": 4, "a": 4, "b": 3, "c": 2, "dead": 1})
     path = os.path.join(place.directory, "versions.csv")
     put(path, "name,version\nnow,1\n")
