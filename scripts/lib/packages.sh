@@ -5,8 +5,8 @@ PACKAGES=(
   # compilers and build
   g++ cmake ninja-build make ccache mold pkg-config git ca-certificates dpkg-dev
   # what the daemon links to
-  libabsl-dev libcivetweb-dev libcli11-dev libexpected-dev libfmt-dev libjs-chart.js libmimalloc-dev libpq-dev libre2-dev
-  libsimdjson-dev libspdlog-dev libsqlite3-dev libxxhash-dev libyaml-cpp-dev prometheus-cpp-dev
+  libabsl-dev libcivetweb-dev libcli11-dev libexpected-dev libfmt-dev libjs-chart.js libmimalloc-dev libpq-dev
+  libre2-dev libsimdjson-dev libspdlog-dev libsqlite3-dev libxxhash-dev libyaml-cpp-dev prometheus-cpp-dev
   # what librdkafka links to
   liblz4-dev libsasl2-dev libssl-dev libzstd-dev zlib1g-dev
   # tests and benchmarks

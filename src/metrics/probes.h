@@ -109,9 +109,9 @@ struct Probes {
   Probe producer_queue_records{"millrace_producer_queue_records", gauge, "worker", "Records in the producer's queue."};
   Probe producer_queue_bytes{"millrace_producer_queue_bytes", gauge, "worker",
                              "Bytes of the values in the producer's queue."};
-  Probe producer_ack_time{"millrace_producer_ack_seconds", gauge, "worker quantile",
+  Probe producer_ack_time{"millrace_producer_ack_seconds", gauge, "worker percentile",
                           "From sending a record to its acknowledgement, in the last seconds, at the slowest broker."};
-  Probe producer_request_time{"millrace_producer_request_seconds", gauge, "worker quantile",
+  Probe producer_request_time{"millrace_producer_request_seconds", gauge, "worker percentile",
                               "The part of that which a request spends on the network and at the broker."};
   Probe producer_throttle{"millrace_producer_throttle_seconds", gauge, "worker",
                           "Longest delay that a broker imposed on a request in the last seconds, because of a quota; 0 "
@@ -235,10 +235,11 @@ struct Probes {
   Probe memory_resident{"millrace_memory_resident_bytes", gauge, "", "Resident set of the process."};
 
   // The advice.
-  Probe advice{"millrace_advice", gauge, "kind",
-               "1 for what limits the pipeline now, as /api/advice says in a sentence: healthy, idle, interval_long and "
-               "interval_short while nothing waits; stage, commit, destination, partitions, rate_limit, hot_key, "
-               "hot_partition, memory, fetch while records do; dead_letters, recoveries, destination_down, brokers."};
+  Probe advice{
+      "millrace_advice", gauge, "kind",
+      "1 for what limits the pipeline now, as /api/advice says in a sentence: healthy, idle, interval_long and "
+      "interval_short while nothing waits; stage, commit, destination, partitions, rate_limit, hot_key, "
+      "hot_partition, memory, fetch while records do; dead_letters, recoveries, destination_down, brokers."};
 
   // The history.
   Probe history_rows{"millrace_history_rows_total", counter, "kind", "Rows written to the history: batch or event."};

@@ -69,7 +69,7 @@ struct Batch {
   std::vector<OutputRecord> pending;  // outputs not yet with the producer, from `next_pending`
   size_t next_pending = 0;
   BatchSpread spread;           // of what the producer took
-  uint64_t shared_bytes = 0;  // memory of what other workers made of its chunks
+  uint64_t shared_bytes = 0;    // memory of what other workers made of its chunks
   std::set<OutputTag> refused;  // outputs that the broker refused: their policy decides on the next run
   std::array<int64_t, kBatchPhaseCount> phase_ns{};
 

@@ -225,10 +225,10 @@ void add_producers(Exposition& out, const EdgeSnapshot& edge) {
     out.add(kProbes.producer_queue_fill, {id}, each.load.queue_fill);
     out.add(kProbes.producer_queue_records, {id}, static_cast<double>(each.queued_records));
     out.add(kProbes.producer_queue_bytes, {id}, static_cast<double>(each.queued_bytes));
-    out.add(kProbes.producer_ack_time, {id, "0.5"}, each.ack_p50_ms / 1e3);
-    out.add(kProbes.producer_ack_time, {id, "0.99"}, each.ack_p99_ms / 1e3);
-    out.add(kProbes.producer_request_time, {id, "0.5"}, each.request_p50_ms / 1e3);
-    out.add(kProbes.producer_request_time, {id, "0.99"}, each.request_p99_ms / 1e3);
+    out.add(kProbes.producer_ack_time, {id, "50"}, each.ack_p50_ms / 1e3);
+    out.add(kProbes.producer_ack_time, {id, "99"}, each.ack_p99_ms / 1e3);
+    out.add(kProbes.producer_request_time, {id, "50"}, each.request_p50_ms / 1e3);
+    out.add(kProbes.producer_request_time, {id, "99"}, each.request_p99_ms / 1e3);
     out.add(kProbes.producer_throttle, {id}, each.load.throttle_ms / 1e3);
     out.add(kProbes.producer_errors, {id}, number(each.load.errors));
   }

@@ -56,8 +56,8 @@ HttpResponse answer_page(std::string_view path, const std::function<View()>& vie
     return {200, std::string(file->content_type), std::string(file->body)};
   }
   return {404, "text/plain; charset=utf-8",
-          "not here; there are / /plain /api/status /api/graph /api/batches /api/partitions /api/events /api/knobs /api/advice "
-          "/api/timeline /status.json /metrics /healthz /readyz\n"};
+          "not here; there are / /plain /api/status /api/graph /api/batches /api/partitions /api/events /api/knobs "
+          "/api/advice /api/timeline /status.json /metrics /healthz /readyz\n"};
 }
 
 }  // namespace millrace

@@ -53,7 +53,7 @@ def check_flow(place, graph, daemon, topic, first, seconds=30):
 
 @case(seconds=60)
 def history_in_sqlite(place):
-    """Rows add up to what was read, also for a reader beside the daemon; idle and locked: nobody notices; SQL answers"""
+    """Rows add up to what was read, also read beside the daemon; idle and locked: nobody notices; SQL answers"""
     topic, graph = begin(place)
     daemon = place.daemon(graph)
     place.drained(graph, 20, daemon)
