@@ -224,51 +224,44 @@ def record_too_large_for_destination(place):
             assert dead[identity].value == item.value
 
 
-@case(seconds=60)
-def null_key_on_compacted(place):
-    """A compacted destination refuses null keys: those are bad records, the others pass"""
-    topic, *_ = place.create(**{"in": 2, "table": (2, {"cleanup.policy": "compact"}), "dead": 1})
+def forty_of_two_hundred_dead(place, target, reason, key=lambda n: b"k%d" % n, timestamp=lambda n: -1):
+    """Copies 200 records into `target`, of which every fifth is bad; what the dead letters say of them."""
     place.produce(
         [
-            to_send(topic, b'{"n":%d}' % n, None if n % 5 == 0 else b"k%d" % n, n % 2, [("id", b"%d" % n)])
+            to_send(place.topic("in"), b'{"n":%d}' % n, key(n), n % 2, [("id", b"%d" % n)], timestamp(n))
             for n in range(200)
         ]
     )
     graph = place.graph(place.topic("dead"))
-    graph.source("all", [topic], start="earliest")
-    graph.destination("table", "all", place.topic("table"), 2)
+    graph.source("all", [place.topic("in")], start="earliest")
+    graph.destination(target, "all", place.topic(target), 2)
     daemon = place.daemon(graph)
     place.drained(graph, 30, daemon)
     daemon.metrics().balance()
     daemon.stop()
     dead = [said_of(record) for record in place.read([place.topic("dead")])]
-    assert len(dead) == 40 and {said["millrace.reason"] for said in dead} == {"null_key"}, dead[:2]
-    assert len(place.read([place.topic("table")])) == 160
+    assert len(dead) == 40 and {said["millrace.reason"] for said in dead} == {reason}, dead[:2]
+    assert len(place.read([place.topic(target)])) == 160
+    return dead
+
+
+@case(seconds=60)
+def null_key_on_compacted(place):
+    """A compacted destination refuses null keys: those are bad records, the others pass"""
+    place.create(**{"in": 2, "table": (2, {"cleanup.policy": "compact"}), "dead": 1})
+    forty_of_two_hundred_dead(place, "table", "null_key", key=lambda n: None if n % 5 == 0 else b"k%d" % n)
 
 
 @case(seconds=60)
 def timestamps_out_of_range(place):
     """A timestamp that the destination's limits forbid makes a bad record, the others pass"""
     anytime = {"message.timestamp.after.max.ms": str(1 << 62)}
-    topic, *_ = place.create(**{"in": (2, anytime), "copy": 2, "dead": 1})
+    place.create(**{"in": (2, anytime), "copy": 2, "dead": 1})
     future = 4_102_444_800_000
-    place.produce(
-        [
-            to_send(topic, b'{"n":%d}' % n, b"k%d" % n, n % 2, [("id", b"%d" % n)], future if n % 5 == 0 else n)
-            for n in range(200)
-        ]
+    dead = forty_of_two_hundred_dead(
+        place, "copy", "bad_timestamp", timestamp=lambda n: future if n % 5 == 0 else n
     )
-    graph = place.graph(place.topic("dead"))
-    graph.source("all", [topic], start="earliest")
-    graph.destination("copy", "all", place.topic("copy"), 2)
-    daemon = place.daemon(graph)
-    place.drained(graph, 30, daemon)
-    daemon.metrics().balance()
-    daemon.stop()
-    dead = [said_of(record) for record in place.read([place.topic("dead")])]
-    assert len(dead) == 40 and {said["millrace.reason"] for said in dead} == {"bad_timestamp"}, dead[:2]
     assert {said["millrace.timestamp"] for said in dead} == {str(future)}, dead[:2]
-    assert len(place.read([place.topic("copy")])) == 160
 
 
 @case(broker=False, seconds=10)

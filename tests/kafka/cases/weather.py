@@ -43,23 +43,34 @@ def broker_away_at_start(place):
     assert place.judge(graph).counts["outputs"] == 500
 
 
-@case(seconds=200)
-def broker_away_for_a_minute(place):
-    """The broker away for a minute under load: alive, not ready, then everything comes once and in order"""
-    broker = place.own_broker()
+def copying(place):
+    """A daemon in the middle of copying 3,000 records: the graph, the daemon."""
     topic, *_ = place.create(**{"in": 2, "copy": 2, "dead": 1})
     graph = copy_graph(place, [topic])
     place.produce(numbered(topic, 0, 3000))
     daemon = place.daemon(graph, rate={"max_per_partition": "500/s"})
     daemon.wait(lambda: sum(place.committed(graph.top["pipeline"]).values()) > 300, 20, "commits")
-    broker.kill()
-    daemon.wait(lambda: said(daemon), 20, "/readyz with the reason")
-    end = time.monotonic() + AWAY_SECONDS
+    return graph, daemon
+
+
+def must_live(daemon, seconds):
+    """Through so many seconds of an outage that it has noticed."""
+    daemon.wait(lambda: said(daemon), 30, "/readyz with the reason")
+    end = time.monotonic() + seconds
     while time.monotonic() < end:
         daemon.must_run()
         assert daemon.get("/healthz")[0] == 200, "not alive in an outage"
         assert not daemon.ready()
         time.sleep(1)
+
+
+@case(seconds=200)
+def broker_away_for_a_minute(place):
+    """The broker away for a minute under load: alive, not ready, then everything comes once and in order"""
+    broker = place.own_broker()
+    graph, daemon = copying(place)
+    broker.kill()
+    must_live(daemon, AWAY_SECONDS)
     broker.start()
     took = place.drained(graph, 60, daemon)
     place.note(f"lag 0 after {took:.1f} s")
@@ -73,18 +84,9 @@ def broker_away_for_a_minute(place):
 def broker_halted_for_a_while(place):
     """The broker under SIGSTOP for 25 s in the middle: connections stay and nothing answers; exact all the same"""
     broker = place.own_broker()
-    topic, *_ = place.create(**{"in": 2, "copy": 2, "dead": 1})
-    graph = copy_graph(place, [topic])
-    place.produce(numbered(topic, 0, 3000))
-    daemon = place.daemon(graph, rate={"max_per_partition": "500/s"})
-    daemon.wait(lambda: sum(place.committed(graph.top["pipeline"]).values()) > 300, 20, "commits")
+    graph, daemon = copying(place)
     broker.freeze()
-    daemon.wait(lambda: said(daemon), 30, "/readyz with the reason")
-    end = time.monotonic() + 15
-    while time.monotonic() < end:
-        daemon.must_run()
-        assert daemon.get("/healthz")[0] == 200, "not alive in an outage"
-        time.sleep(1)
+    must_live(daemon, 15)
     broker.thaw()
     place.drained(graph, 60, daemon)
     daemon.wait_ready(15)
