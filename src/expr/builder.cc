@@ -43,7 +43,8 @@ Built Builder::literal(const Value& value) {
   return built;
 }
 
-// Runs what has only constant parts. What fails stays as it is: whether its error counts is known only at run time.
+// Runs what has only constant parts. What fails stays as it is: whether its error counts is known only at run time, and
+// there it needs the budgets again.
 Built Builder::folded(Built built) {
   Evaluator evaluator(constants_);
   evaluator.state().cost_left = options_.limits.max_cost;
@@ -52,7 +53,10 @@ Built Builder::folded(Built built) {
   const Scope nothing;
   Frame frame(nothing, evaluator);
   const Value value = built.node->eval(frame);
-  if (value.is_error()) return built;
+  if (value.is_error()) {
+    metered_ = true;
+    return built;
+  }
   Built constant = literal(value);
   constant.bytes = std::max(constant.bytes, 16.0);
   return constant;

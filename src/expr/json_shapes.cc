@@ -63,7 +63,7 @@ const JsonShapes::Captures* JsonShapes::find(std::string_view text, const uint32
   }
 }
 
-// The middle of a literal that is longer than head and tail.
+// All of a literal that is longer than kRoom: what stands behind that is in neither head nor tail.
 inline bool JsonShapes::same_rest(const Step& step, const char* from, const char* text_end) const {
   if ((step.kind & Step::kLongLiteral) == 0) return true;
   return text_end - from >= step.length && std::memcmp(from, literals_.data() + step.literal, step.length) == 0;

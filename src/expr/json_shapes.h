@@ -59,14 +59,16 @@ class JsonShapes {
   static constexpr uint32_t kLongestRest = 64 * 1024;
 
   // A literal, and what may follow it. One line of the cache; most steps are followed by the step that stands behind
-  // them in memory, and then the processor need not wait for `next` to know where to go on.
+  // them in memory, and then the processor need not wait for `next` to know where to go on. Head and tail cover all of
+  // a literal of up to kRoom bytes, and no look at them goes beyond kRoom bytes from where it begins: match() makes
+  // sure of no more than that. A longer one is compared with literals_ besides.
   struct alignas(64) Step {
     static constexpr uint8_t kPlain = 0;
     static constexpr uint8_t kBehindScalar = 1;  // a number or a word stands before it, not a string
-    static constexpr uint8_t kLongLiteral = 2;   // there is more of it than head and tail
+    static constexpr uint8_t kLongLiteral = 2;   // it is longer than kRoom
 
     std::array<char, 16> head{};  // its first bytes
-    std::array<char, 16> tail{};  // its last bytes; the same as `head` when there are no more than sixteen
+    std::array<char, 16> tail{};  // the last bytes of its first kRoom; the same as `head` when it has sixteen or fewer
     uint32_t place = 0;           // the number of the place that it is found by
     uint32_t literal = 0;         // where in literals_ it stands
     uint32_t next = kNone;        // the first step behind this one and the value that follows it

@@ -225,7 +225,7 @@ class Lexer {
     return fail(begin, 2, "unknown escape in a string; write \\\\ for a backslash, or r'...' for raw text");
   }
 
-  // Reads `digits` digits after `skip` characters; a surrogate must be followed by its other half.
+  // Reads `digits` digits after `skip` characters.
   bool read_code(size_t begin, size_t skip, size_t digits, int base, uint32_t& value) {
     value = 0;
     for (size_t i = 0; i < digits; ++i) {
@@ -244,17 +244,10 @@ class Lexer {
       to += static_cast<char>(value);
       return true;
     }
-    if (value >= 0xD800 && value <= 0xDBFF && digits == 4 && peek() == '\\' && peek(1) == 'u') {
-      uint32_t low = 0;
-      if (!read_code(at_, 2, 4, 16, low)) return false;
-      if (low >= 0xDC00 && low <= 0xDFFF) {
-        append_utf8(0x10000 + ((value - 0xD800) << 10) + (low - 0xDC00), to);
-        return true;
-      }
+    if (value >= 0xD800 && value <= 0xDFFF) {
+      return fail(begin, at_ - begin, "half of a surrogate pair is no character; write \\U and eight digits");
     }
-    if (value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF)) {
-      return fail(begin, at_ - begin, "this escape is no Unicode character");
-    }
+    if (value > 0x10FFFF) return fail(begin, at_ - begin, "this escape is no Unicode character");
     append_utf8(value, to);
     return true;
   }

@@ -25,8 +25,8 @@ Value base64_decode(Frame& frame, Args args) {
   if (!args[0].is(Kind::string)) return frame.no_overload("base64.decode() wants a string, not {}", args[0]);
   const std::string_view text = args[0].text();
   std::string data;
-  // White space, which the library would skip, is no base64.
-  const bool clean = text.find_first_of(" \t\r\n\v\f") == std::string_view::npos;
+  // White space, which the library would skip, and the dot, which it takes for padding, are no base64.
+  const bool clean = text.find_first_of(" \t\r\n\v\f.") == std::string_view::npos;
   if (!clean || !absl::Base64Unescape(absl::string_view(text.data(), text.size()), &data)) {
     return frame.fail(ErrorKind::invalid_argument, "{} is no base64", args[0]);
   }

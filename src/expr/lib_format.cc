@@ -62,6 +62,7 @@ class Formatter {
     switch (letter[0]) {
       case 's':
         if (value.is_error()) return fail(value.error_kind(), "a value does not parse");
+        if (value.is(Kind::optional)) return fail(ErrorKind::no_such_overload, "%s wants no optional, as {} is", value);
         out += value_text(value, frame_.arena);
         return true;
       case 'd':

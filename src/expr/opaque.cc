@@ -72,10 +72,33 @@ bool parse_cidr(std::string_view text, Cidr& into) {
   return true;
 }
 
+// RFC 5952, section 4. Not inet_ntop(), which ends the addresses of ::/96 in an IPv4 address.
 std::string ip_text(const IpAddress& ip) {
-  std::array<char, INET6_ADDRSTRLEN> buffer{};
-  inet_ntop(ip.v6 ? AF_INET6 : AF_INET, ip.bytes.data(), buffer.data(), buffer.size());
-  return buffer.data();
+  if (!ip.v6) return fmt::format("{}.{}.{}.{}", ip.bytes[0], ip.bytes[1], ip.bytes[2], ip.bytes[3]);
+  std::array<unsigned, 8> groups{};
+  for (size_t i = 0; i < groups.size(); ++i) groups[i] = ip.bytes[2 * i] * 256U + ip.bytes[2 * i + 1];
+  // The first of the longest rows of zeros, of two groups at least, is left out.
+  size_t gap = 0;
+  size_t gap_length = 1;
+  for (size_t i = 0; i < groups.size(); ++i) {
+    size_t length = 0;
+    while (i + length < groups.size() && groups[i + length] == 0) ++length;
+    if (length > gap_length) {
+      gap = i;
+      gap_length = length;
+    }
+  }
+  std::string text;
+  for (size_t i = 0; i < groups.size(); ++i) {
+    if (gap_length > 1 && i == gap) {
+      text += "::";
+      i += gap_length - 1;
+      continue;
+    }
+    if (!text.empty() && text.back() != ':') text += ':';
+    text += fmt::format("{:x}", groups[i]);
+  }
+  return text;
 }
 
 std::string cidr_text(const Cidr& cidr) {

@@ -33,12 +33,8 @@ Value int_arithmetic(Frame& frame, Op op, const Value& left, const Value& right)
       break;
   }
   if (b == 0) return frame.fail(ErrorKind::divide_by_zero, "division of {} by zero", left);
-  // The one quotient that does not fit traps in hardware, as does its remainder.
-  if (b == -1) {
-    if (op == Op::modulo) return Value::integer(0);
-    if (a == std::numeric_limits<int64_t>::min()) return overflow(frame, left, right);
-    return Value::integer(-a);
-  }
+  // The one quotient that does not fit traps in hardware, as does its remainder; both are errors of the definition.
+  if (b == -1 && a == std::numeric_limits<int64_t>::min()) return overflow(frame, left, right);
   return Value::integer(op == Op::divide ? a / b : a % b);
 }
 
@@ -204,7 +200,7 @@ Value select_field(Frame& frame, const Value& operand, std::string_view field, b
   }
   const Value map = expanded(operand, frame.arena);
   if (map.is_error()) return frame.fail(map.error_kind(), "an object does not parse");
-  if (!map.is(Kind::map)) return frame.no_overload("{} has no fields, so no '{}'", operand, Value::string(field));
+  if (!map.is(Kind::map)) return frame.no_overload("{} has no fields, so no {}", operand, Value::string(field));
   const MapEntry* entry = find_entry(map, field);
   if (entry == nullptr) {
     if (optional) return Value::optional_none();
@@ -224,7 +220,7 @@ Truth has_field(Frame& frame, const Value& operand, std::string_view field) {
     return Truth::error;
   }
   if (!map.is(Kind::map)) {
-    frame.no_overload("{} has no fields, so no '{}'", operand, Value::string(field));
+    frame.no_overload("{} has no fields, so no {}", operand, Value::string(field));
     return Truth::error;
   }
   return find_entry(map, field) != nullptr ? Truth::yes : Truth::no;

@@ -48,7 +48,7 @@ bool read_fraction(Reader& reader, uint32_t& nanos) {
   if (!reader.sign('.')) return true;
   size_t count = 0;
   while (count < reader.rest.size() && reader.rest[count] >= '0' && reader.rest[count] <= '9') ++count;
-  if (count == 0 || count > 9) return false;
+  if (count == 0) return false;  // digits behind the ninth are below a nanosecond
   for (size_t i = 0; i < 9; ++i) nanos = nanos * 10 + (i < count ? static_cast<uint32_t>(reader.rest[i] - '0') : 0);
   reader.rest.remove_prefix(count);
   return true;
@@ -182,7 +182,7 @@ std::optional<int64_t> parse_duration(std::string_view text) {
     if (unit == nullptr) return {};
     text.remove_prefix(unit->name.size());
     total += whole * unit->nanos + fraction * unit->nanos / scale;
-    if (total > INT64_MAX) return {};
+    if (total > INT64_MAX + __int128{minus ? 1 : 0}) return {};
   }
   return static_cast<int64_t>(minus ? -total : total);
 }

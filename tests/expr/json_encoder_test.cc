@@ -195,8 +195,12 @@ TEST_CASE("Splicing is editing: the whole document says the same, untouched memb
       for (const auto& three : names) all.push_back({one, two, three});
     }
   }
+  JsonFixture json({}, all);
+  JsonFixture again({}, all);
   size_t refused = 0;
-  for (int round = 0; round < 3000; ++round) {
+  for (int round = 0; round < 2000; ++round) {
+    json.forget();
+    again.forget();
     const std::string text = space() + document(0) + space();
     std::vector<Change> changes;
     for (size_t count = 1 + below(4); count > 0; --count) {
@@ -205,7 +209,6 @@ TEST_CASE("Splicing is editing: the whole document says the same, untouched memb
       if (std::any_of(changes.begin(), changes.end(), clash)) continue;
       changes.push_back({path, below(3) == 0 ? "" : leaves[below(leaves.size())]});
     }
-    JsonFixture json({}, all);
     REQUIRE(json.decode(text) == RejectReason::none);
     Model expected = model_of(from_json(text, json.arena), json.arena);
     bool possible = true;
@@ -224,16 +227,17 @@ TEST_CASE("Splicing is editing: the whole document says the same, untouched memb
     }
     REQUIRE(result.reason == RejectReason::none);
     REQUIRE(model_of(from_json(result.bytes, json.arena), json.arena) == expected);
-    JsonFixture again({}, all);
     REQUIRE(again.decode(result.bytes) == RejectReason::none);
+    size_t touched = 0;
     for (const FieldPath& path : all) {
       const auto clash = [&](const Change& other) { return overlap(other.path, path); };
       if (std::any_of(changes.begin(), changes.end(), clash)) continue;
-      REQUIRE(text_at(again, path) == text_at(json, path));
+      touched += text_at(again, path) == text_at(json, path) ? 0 : 1;
     }
+    REQUIRE(touched == 0);
   }
   CHECK(refused > 100);
-  CHECK(refused < 2500);
+  CHECK(refused < 1700);
 }
 
 }  // namespace millrace::expr

@@ -40,6 +40,11 @@ class JsonFixture {
     last = decoder->decode(bytes.back()->view(), arena, record);
     return last.reason;
   }
+  // Gives back what the records so far took.
+  void forget() {
+    bytes.clear();
+    arena.reset();
+  }
   Value field(const FieldPath& path) { return record.fields[plan.slot(path)]; }
   FieldSpan span(const FieldPath& path) { return record.spans[plan.slot_with_span(path)]; }
 

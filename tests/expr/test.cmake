@@ -5,7 +5,8 @@ add_test(NAME cel_conformance
          COMMAND cel_conformance --deviations ${CMAKE_SOURCE_DIR}/tests/data/cel/deviations.jsonl
                  ${CMAKE_SOURCE_DIR}/tests/data/cel/conformance.jsonl
                  ${CMAKE_SOURCE_DIR}/tests/data/cel/parsing.jsonl
-                 ${CMAKE_SOURCE_DIR}/tests/data/cel/supplement.jsonl)
+                 ${CMAKE_SOURCE_DIR}/tests/data/cel/supplement.jsonl
+                 ${CMAKE_SOURCE_DIR}/tests/data/cel/more.jsonl)
 set_tests_properties(cel_conformance PROPERTIES LABELS unit TIMEOUT 60)
 find_library(RAPIDCHECK_LIBRARY rapidcheck REQUIRED)
 target_link_libraries(expr_test PRIVATE ${RAPIDCHECK_LIBRARY})
