@@ -24,6 +24,7 @@ Result<std::unique_ptr<Admin>> Admin::create(const EdgeSettings& settings) {
 
 Result<void> Admin::renew(const EdgeSettings& settings) {
   TRY_ASSIGN(ConfHandle conf, admin_conf(settings));
+  TRY_ASSIGN(ConfHandle group_conf, group_admin_conf(settings));
   rd_kafka_conf_set_opaque(conf.get(), this);
   rd_kafka_conf_set_error_cb(conf.get(), on_error);
   std::array<char, 512> text{};
@@ -33,12 +34,32 @@ Result<void> Admin::renew(const EdgeSettings& settings) {
   }
   conf.release();  // the client has it now
   ClientShare old(made, [](rd_kafka_t* client) { rd_kafka_destroy(client); });
+  ClientShare old_group;
   MutexLock lock(mutex_);
   // Topics go before their client; the old client goes with the last question that uses it.
   topics_.clear();
   complaint_ = {};
   client_.swap(old);
+  group_client_.swap(old_group);
+  group_conf_ = std::move(group_conf);
   return {};
+}
+
+KafkaResult<Admin::ClientShare> Admin::group_client() {
+  MutexLock lock(mutex_);
+  if (group_client_) return group_client_;
+  rd_kafka_conf_t* conf = rd_kafka_conf_dup(group_conf_.get());
+  std::array<char, 512> text{};
+  rd_kafka_t* made = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text.data(), text.size());
+  if (made == nullptr) {
+    rd_kafka_conf_destroy(conf);
+    KafkaError error = error_of(RD_KAFKA_RESP_ERR__FAIL);
+    error.text = std::string("creating a client: ") + text.data();
+    return tl::make_unexpected(std::move(error));
+  }
+  group_client_.reset(made,
+                      [](rd_kafka_t* client) { rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE); });
+  return group_client_;
 }
 
 Admin::ClientShare Admin::client() const {
@@ -321,7 +342,11 @@ struct GroupRequestDestroyer {
 
 KafkaResult<Progress> Admin::group_offsets(const std::string& group, const std::vector<TopicPartition>& partitions,
                                            int timeout_ms) {
-  const ClientShare client = this->client();
+  const KafkaResult<ClientShare> made = group_client();
+  if (!made) return tl::make_unexpected(made.error());
+  const ClientShare& client = *made;
+  // What it has to say of itself; nobody else takes it.
+  rd_kafka_poll(client.get(), 0);
   const PartitionListHandle asked = list_of(partitions);
   const std::unique_ptr<rd_kafka_ListConsumerGroupOffsets_t, GroupRequestDestroyer> request(
       rd_kafka_ListConsumerGroupOffsets_new(group.c_str(), asked.get()));

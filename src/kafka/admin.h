@@ -118,6 +118,8 @@ class Admin {
 
   Admin() = default;
   [[nodiscard]] ClientShare client() const;
+  // Made when the first group is asked for: most pipelines ask for none.
+  KafkaResult<ClientShare> group_client();
   KafkaResult<EventHandle> describe(const std::vector<std::string>& names, bool rights, int timeout_ms);
   // Waits for the answer to a request; null with the error when there is none.
   KafkaResult<EventHandle> wait(rd_kafka_queue_t* queue, int timeout_ms);
@@ -129,6 +131,8 @@ class Admin {
   mutable Mutex mutex_;
   KafkaError complaint_ GUARDED_BY(mutex_);
   ClientShare client_ GUARDED_BY(mutex_);
+  ConfHandle group_conf_ GUARDED_BY(mutex_);
+  ClientShare group_client_ GUARDED_BY(mutex_);
   // Declared behind the client: topics are destroyed before it.
   std::map<std::string, TopicHandle> topics_ GUARDED_BY(mutex_);
 };

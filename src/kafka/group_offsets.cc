@@ -57,10 +57,10 @@ Result<EventHandle> wait_for(rd_kafka_queue_t* queue, int64_t deadline_ms, const
 }  // namespace
 
 Result<void> move_group_offsets(const EdgeSettings& settings, const Progress& to, int64_t deadline_ms) {
-  TRY_ASSIGN(ConfHandle conf, admin_conf(settings));
+  TRY_ASSIGN(ConfHandle conf, group_admin_conf(settings));
   std::array<char, 512> why{};
   const std::unique_ptr<rd_kafka_t, ClientDestroyer> client(
-      rd_kafka_new(RD_KAFKA_PRODUCER, conf.get(), why.data(), why.size()));
+      rd_kafka_new(RD_KAFKA_CONSUMER, conf.get(), why.data(), why.size()));
   if (!client) return failed("making a client", why.data());
   [[maybe_unused]] rd_kafka_conf_t* taken = conf.release();  // by the client
   const QueueHandle queue(rd_kafka_queue_new(client.get()));

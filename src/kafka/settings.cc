@@ -195,4 +195,12 @@ Result<ConfHandle> admin_conf(const EdgeSettings& settings) {
   return std::move(conf).take();
 }
 
+Result<ConfHandle> group_admin_conf(const EdgeSettings& settings) {
+  ConfWriter conf;
+  set_common(conf, settings, Scope::admin);
+  conf.set("group.id", settings.group);
+  conf.set("enable.auto.commit", "false");
+  return std::move(conf).take();
+}
+
 }  // namespace millrace

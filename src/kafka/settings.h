@@ -129,5 +129,8 @@ Result<ConfHandle> consumer_conf(const EdgeSettings& settings, const FetchLimits
 Result<ConfHandle> producer_conf(const EdgeSettings& settings, const ProducerKind& kind);
 // For asking only: metadata, settings of topics, offsets.
 Result<ConfHandle> admin_conf(const EdgeSettings& settings);
+// For questions about a group's offsets: only a consumer that has a group takes the answer that the coordinator moved.
+// Any other client of librdkafka 2.14.2 crashes on it (rd_kafka_handle_OffsetFetch asks the group that it has not).
+Result<ConfHandle> group_admin_conf(const EdgeSettings& settings);
 
 }  // namespace millrace
