@@ -32,7 +32,7 @@ enum class AcceptOffsets : uint8_t { no, committed, expected };
 
 struct EvalOptions {
   std::string expression;
-  std::optional<std::string> value;  // JSON; none: null, as of a tombstone
+  std::optional<std::string> value;  // JSON, @FILE, or - for standard input; none: null, as of a tombstone
   std::optional<std::string> key;
   std::vector<std::pair<std::string, std::string>> headers;
   std::string topic = "topic";

@@ -20,6 +20,7 @@ ExitCode check_command(const CommandLine& line, std::ostream& out);
 ExitCode graph_command(const CommandLine& line, std::ostream& out);
 ExitCode knobs_command(std::ostream& out);
 ExitCode version_command(const ProgramVersion& version, std::ostream& out);
-ExitCode eval_command(const EvalOptions& options, std::ostream& out);
+// `in` is read only where the value is given as `-`.
+ExitCode eval_command(const EvalOptions& options, std::istream& in, std::ostream& out);
 
 }  // namespace millrace

@@ -26,7 +26,7 @@ usage: millrace COMMAND ...
                 hold what was sent against what is in the destinations, over a stretch of time
   advise FILE   ask the running daemon what limits it now, and what to turn
   history FILE  print the last batches, or events, of a pipeline
-  eval EXPR     try an expression on a record given on the command line
+  eval EXPR     try an expression on records from the command line, a file or standard input
   knobs         list every number that can be turned, with default and range
   version       print the version, and that of librdkafka
   help COMMAND  say more about a command
@@ -181,21 +181,25 @@ PostgreSQL (`history:` in the file); runbooks/tuning/history.md has the queries 
 
 usage: millrace version
 )"},
-    {"eval", R"(millrace eval - try an expression on one record
+    {"eval", R"(millrace eval - try an expression on a record, or on a stream of them
 
-usage: millrace eval EXPR [--value JSON] [--key TEXT] [--header NAME=TEXT]... [--topic NAME] [--partition N]
-                          [--offset N] [--explain]
+usage: millrace eval EXPR [--value JSON|@FILE|-] [--key TEXT] [--header NAME=TEXT]... [--topic NAME]
+                          [--partition N] [--offset N] [--explain]
 
   --value JSON        the record's value; without it the record is a tombstone
+  --value @FILE       a file with the value, or with one on each line (JSON Lines)
+  --value -           values from standard input, one on each line
   --key TEXT          the record's key
   --header NAME=TEXT  a header; may be given several times
   --topic, --partition, --offset
-                      where the record stands
-  --explain           print type, fields that are read, compiled form and worst-case cost instead of the result
+                      where the record stands; of several records the first
+  --explain           print type, fields that are read, compiled form and worst-case cost first
 
-Prints the result as JSON. Exit code: 0, or 1 when the evaluation fails, or 78 when the expression is wrong.
+Prints a line for each record: the result as JSON, (nothing) for an optional that is none, or what is wrong.
+Exit code: 0, or 1 when an evaluation failed, or 2 when the file cannot be read, or 78 when the expression is wrong.
 
   millrace eval 'value.delta > 1000 && has(value.page)' --value '{"delta": 1500, "page": "Kafka"}'
+  kcat -C -b localhost:9092 -t edits -c 100 | millrace eval 'value.?delta' --value -
 )"},
 }};
 

@@ -37,7 +37,7 @@ millrace::ExitCode run_line(const millrace::CommandLine& line) {
     case millrace::Command::version:
       return millrace::version_command(version, std::cout);
     case millrace::Command::eval:
-      return millrace::eval_command(line.eval, std::cout);
+      return millrace::eval_command(line.eval, std::cin, std::cout);
     case millrace::Command::history:
       return millrace::history_command(line, std::cout);
     case millrace::Command::advise:

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "expr/builder.h"
+#include "expr/macros.h"
 #include "expr/value_ops.h"
 
 namespace millrace::expr {
@@ -84,6 +85,7 @@ Built Builder::lookup(const AstNode& node) {
 Built Builder::unknown_function(const AstNode& node, const std::string& full_name) {
   const bool method = node.has_target && full_name == node.text;
   std::string message;
+  bool is_macro = false;
   const std::string counts = argument_counts(full_name, method);
   if (!counts.empty()) {
     const size_t given = node.children.size() - (node.has_target ? 1 : 0);
@@ -92,14 +94,22 @@ Built Builder::unknown_function(const AstNode& node, const std::string& full_nam
   } else if (!argument_counts(full_name, !method).empty() && full_name == node.text) {
     message = method ? "`" + full_name + "` is called as " + full_name + "(x)"
                      : "`" + full_name + "` is called on a value, as in x." + full_name + "()";
+  } else if (method && !macro_usage(full_name).empty()) {
+    message = "`" + full_name + "` is written " + std::string(macro_usage(full_name));
+    is_macro = true;
   } else {
-    const std::string near = nearest(full_name, function_names(method));
+    std::vector<std::string> names = function_names(method);
+    const std::vector<std::string> macros = method ? macro_names() : std::vector<std::string>();
+    names.insert(names.end(), macros.begin(), macros.end());
+    const std::string near = nearest(full_name, names);
+    is_macro = argument_counts(near, method).empty() && !macro_usage(near).empty();
     message = "no function `" + full_name + "`" + (near.empty() ? "" : "; did you mean `" + near + "`?");
   }
-  // The arguments may be wrong too; and the receiver may be the real mistake.
+  // The arguments may be wrong too, unless they were meant for a macro; and the receiver may be the real mistake.
   if (!environment_.lenient) {
     const size_t first = node.has_target && !method ? 1 : 0;
-    for (size_t i = first; i < node.children.size(); ++i) build(node.children[i]);
+    const size_t end = is_macro ? 1 : node.children.size();
+    for (size_t i = first; i < end; ++i) build(node.children[i]);
   }
   if (method && !environment_.lenient) {
     errors_.push_back({node.name_offset, node.text.size(), message});

@@ -68,18 +68,21 @@ Value extract(Frame& frame, const re2::RE2& regex, Args args) {
   return frame.made_optional(Value::string(view(found)));
 }
 
-// All matches from left to right; after an empty one the search goes on behind the next character.
+// All matches from left to right. After an empty one the search goes on behind the next character, and right behind
+// another match there is no empty one.
 template <typename Take>
 bool each_match(Frame& frame, const re2::RE2& regex, std::string_view text, int groups, Take take) {
   re2::StringPiece found[10];
   size_t at = 0;
+  size_t last_end = std::string_view::npos;
   while (at <= text.size()) {
     if (!frame.pay(1)) return false;
     if (!regex.Match(piece(text), at, text.size(), re2::RE2::UNANCHORED, found, groups)) break;
-    if (!take(found)) break;
-    const size_t begin = static_cast<size_t>(found[0].data() - text.data());
-    at = begin + found[0].size();
-    if (!found[0].empty()) continue;
+    at = static_cast<size_t>(found[0].data() - text.data()) + found[0].size();
+    const bool empty = found[0].empty();
+    if (!(empty && at == last_end) && !take(found)) break;
+    last_end = at;
+    if (!empty) continue;
     at += at < text.size() ? decode_utf8(text, at).length : 1;
   }
   return true;

@@ -9,6 +9,7 @@ namespace {
 
 struct Form {
   std::string_view name;
+  std::string_view usage;
   Macro macro;
   uint8_t variables;
   uint8_t bodies_min;
@@ -17,22 +18,24 @@ struct Form {
 
 // Calls on a receiver: `range.name(variables..., bodies...)`.
 constexpr std::array<Form, 16> kForms = {{
-    {"all", Macro::all, 1, 1, 1},
-    {"exists", Macro::exists, 1, 1, 1},
-    {"exists_one", Macro::exists_one, 1, 1, 1},
-    {"existsOne", Macro::exists_one, 1, 1, 1},
-    {"map", Macro::map, 1, 1, 2},
-    {"filter", Macro::filter, 1, 1, 1},
-    {"all", Macro::all, 2, 1, 1},
-    {"exists", Macro::exists, 2, 1, 1},
-    {"exists_one", Macro::exists_one, 2, 1, 1},
-    {"existsOne", Macro::exists_one, 2, 1, 1},
-    {"transformList", Macro::transform_list, 2, 1, 2},
-    {"transformMap", Macro::transform_map, 2, 1, 2},
-    {"transformMapEntry", Macro::transform_map_entry, 2, 1, 2},
-    {"sortBy", Macro::sort_by, 1, 1, 1},
-    {"optMap", Macro::opt_map, 1, 1, 1},
-    {"optFlatMap", Macro::opt_flat_map, 1, 1, 1},
+    {"all", "x.all(v, condition)", Macro::all, 1, 1, 1},
+    {"exists", "x.exists(v, condition)", Macro::exists, 1, 1, 1},
+    {"exists_one", "x.exists_one(v, condition)", Macro::exists_one, 1, 1, 1},
+    {"existsOne", "x.existsOne(k, v, condition)", Macro::exists_one, 1, 1, 1},
+    {"map", "x.map(v, result) or x.map(v, condition, result)", Macro::map, 1, 1, 2},
+    {"filter", "x.filter(v, condition)", Macro::filter, 1, 1, 1},
+    {"all", "x.all(v, condition)", Macro::all, 2, 1, 1},
+    {"exists", "x.exists(v, condition)", Macro::exists, 2, 1, 1},
+    {"exists_one", "x.exists_one(v, condition)", Macro::exists_one, 2, 1, 1},
+    {"existsOne", "x.existsOne(k, v, condition)", Macro::exists_one, 2, 1, 1},
+    {"transformList", "x.transformList(k, v, result) or x.transformList(k, v, condition, result)",
+     Macro::transform_list, 2, 1, 2},
+    {"transformMap", "x.transformMap(k, v, result) or x.transformMap(k, v, condition, result)", Macro::transform_map, 2,
+     1, 2},
+    {"transformMapEntry", "x.transformMapEntry(k, v, {key: result})", Macro::transform_map_entry, 2, 1, 2},
+    {"sortBy", "x.sortBy(v, key)", Macro::sort_by, 1, 1, 1},
+    {"optMap", "x.optMap(v, result)", Macro::opt_map, 1, 1, 1},
+    {"optFlatMap", "x.optFlatMap(v, optional)", Macro::opt_flat_map, 1, 1, 1},
 }};
 
 bool fail(const AstNode& at, std::string message, CompileError& error) {
@@ -130,6 +133,19 @@ bool expand_macro(Ast& ast, AstNode& node, CompileError& error) {
     return true;
   }
   return true;
+}
+
+std::vector<std::string> macro_names() {
+  std::vector<std::string> names;
+  for (const Form& form : kForms) names.emplace_back(form.name);
+  return names;
+}
+
+std::string_view macro_usage(std::string_view name) {
+  for (const Form& form : kForms) {
+    if (form.name == name) return form.usage;
+  }
+  return "";
 }
 
 }  // namespace millrace::expr

@@ -203,6 +203,32 @@ TEST_CASE("eval tries an expression", "[program]") {
   CHECK(holds(answer.output, "  value.a +\n"));
   CHECK(holds(answer.output, "^\n"));
   CHECK(holds(eval({"value.a", "--explain"}).output, "value.a"));
+  answer = eval({"value.a", "--explain", "--value", R"({"a": 41})"});
+  CHECK(holds(answer.output, "fields:     value.a\n"));
+  CHECK(holds(answer.output, "\n41\n"));
+  CHECK(eval({"value.?a", "--value", "{}"}).output == "(nothing)\n");
+  // Budgets hold for what fails while constants are computed, too.
+  CHECK(eval({"'abc'.charAt(9)"}).output == "error: out_of_range: the string has no character number 9\n");
+  CHECK(eval({"type(value)"}).output == "error: not_json: JSON cannot hold null_type, of type type\n");
+  CHECK(eval({"0.0 / 0.0"}).output == "error: not_json: JSON cannot hold NaN, of type double\n");
+}
+
+TEST_CASE("eval tries an expression on a file of records", "[program]") {
+  const TestFolder folder;
+  const auto eval = [&](const std::string& expression, const std::string& content) {
+    return run_program({"eval", expression, "--value", "@" + folder.write("values", content)});
+  };
+  CHECK(eval("value.a", "{\n  \"a\": 1\n}\n").output == "1\n");
+  const Answer answer = eval("value.a + offset", "{\"a\": 1}\n\n{\"b\": 1}\r\n{\n{\"a\": 4}");
+  CHECK(answer.code == 1);
+  CHECK(answer.output ==
+        "1\n"
+        "error: line 3: no_such_field: no such field: 'value.a'\n"
+        "error: line 4: not_decodable: not JSON: the document does not end where its text ends at byte 0\n"
+        "7\n");
+  CHECK(eval("1", "").output.empty());
+  CHECK(run_program({"eval", "1", "--value", "@" + (folder / "none")}).code == 2);
+  CHECK(run_program({"eval", "1", "--value", "@" + (folder / "")}).code == 2);
 }
 
 TEST_CASE("help goes with 0, wrong usage with 2", "[program]") {

@@ -135,6 +135,8 @@ TEST_CASE("errors at load say where and what") {
         "0+6: no field or variable `status`; a member of the record's value is written `value.status`");
   CHECK(error("sise(value.a) > 1") == "0+13: no function `sise`; did you mean `size`?");
   CHECK(error("value.a.startWith('x')") == "8+9: no function `startWith`; did you mean `startsWith`?");
+  CHECK(error("value.a.exist(x, x > 0) || true") == "8+5: no function `exist`; did you mean `exists`?");
+  CHECK(error("value.a.all(x) || true") == "8+3: `all` is written x.all(v, condition)");
   CHECK(error("startsWith(value.a, 'x')") == "0+24: `startsWith` is called on a value, as in x.startsWith()");
   CHECK(error("math.ab(1) == 1") == "0+10: no function `math.ab`; did you mean `math.abs`?");
   CHECK(error("value.a.startsWith() || true") == "8+10: `startsWith` takes 1 argument, not 0");
