@@ -78,7 +78,8 @@ void Worker::adopt(SharedChunk& shared) {
     batch.pending.push_back(record);
   }
   batch.counts.add(work.counts);
-  batch.phase_ns[static_cast<size_t>(BatchPhase::process)] += shared.took_ns;
+  // The phase is this worker's time; what a node took, by whomever, comes with the counts.
+  if (shared.executor == executor_) batch.phase_ns[static_cast<size_t>(BatchPhase::process)] += shared.took_ns;
   const double each_ns = static_cast<double>(shared.took_ns) / static_cast<double>(shared.chunk.count);
   record_ns_ = (3 * record_ns_ + each_ns) / 4;
   batch.shared_bytes += work.output_arena->filled_bytes() - shared.counted_bytes;
@@ -102,7 +103,9 @@ Result<void> Worker::go_on_with_shared() {
 Result<void> Worker::complete_shared() {
   if (shared_.empty()) return {};
   while (work_off_one()) TRY(collect());
+  const int64_t start_ns = clock_.mono_ns();
   share_.withdraw(index_);
+  batch_->phase_ns[static_cast<size_t>(BatchPhase::process)] += clock_.mono_ns() - start_ns;
   return collect();
 }
 

@@ -22,9 +22,9 @@ namespace {
 
 constexpr int kRuns = 5;
 
-double run(const Graph& graph, int workers, int records, bool share) {
+double run(const std::shared_ptr<const Graph>& graph, int workers, int records, bool share) {
   FakeCluster cluster;
-  for (size_t i = 0; i < graph.topics().size(); ++i) {
+  for (size_t i = 0; i < graph->topics().size(); ++i) {
     DestinationLimits limits;
     limits.partitions = 1;
     cluster.destinations.push_back(limits);
@@ -34,7 +34,7 @@ double run(const Graph& graph, int workers, int records, bool share) {
   options.share_chunks = share;
   const SystemClock clock;
   Engine engine(
-      graph, options, [&](int) { return std::make_unique<FakeBroker>(cluster); }, clock);
+      first_version(graph, options), [&](int) { return std::make_unique<FakeBroker>(cluster); }, clock);
   auto queue = std::make_unique<FakeQueue>("in", 0);
   for (int i = 0; i < records; ++i) queue->add("value " + std::to_string(i));
   AssignedPartition assigned;
@@ -81,7 +81,7 @@ int main(int argc, char* argv[]) {
   SpecBuilder builder;
   builder.source("in", {"in"}).stage("busy", "in", "compute", cost).destination("out", "busy", "out");
   builder.dead_letters("dead");
-  const auto graph = builder.build();
+  const std::shared_ptr<const Graph> graph = builder.build();  // shared with the engines
   if (graph == nullptr) {
     std::fprintf(stderr, "%s\n", builder.errors.c_str());
     return 1;
@@ -90,9 +90,9 @@ int main(int argc, char* argv[]) {
   std::vector<double> two;
   std::vector<double> alone;
   for (int i = 0; i < kRuns; ++i) {
-    one.push_back(run(*graph, 1, records, true));
-    two.push_back(run(*graph, 2, records, true));
-    alone.push_back(run(*graph, 2, records, false));
+    one.push_back(run(graph, 1, records, true));
+    two.push_back(run(graph, 2, records, true));
+    alone.push_back(run(graph, 2, records, false));
   }
   std::printf(
       "%d records of %s rounds each: 1 worker %.3f s, 2 workers %.3f s (%.2f times as fast), 2 without sharing %.3f "

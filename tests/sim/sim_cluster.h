@@ -29,6 +29,7 @@ struct SimOptions {
   bool coordinator_moves = true;       // the group's coordinator answers with old offsets when it has just moved
   int ring = 16;                       // transactional ids a worker
   bool reloads = true;                 // instances change to another version of the configuration now and then
+  bool share = false;                  // idle workers take chunks of busy ones
   bool trace = false;
 };
 

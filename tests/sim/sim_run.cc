@@ -1,7 +1,7 @@
 // sim_run SEED: one run of the simulation with a trace. sim_run FROM COUNT: many, quietly; names the first that fails.
 // Planted bugs, to see them found: --no-rule --no-stable --no-generation --no-audit --no-agreement
 // --old-coordinator --ring N; --no-moves leaves the coordinator where it is, --no-reloads
-// the configuration as it is
+// the configuration as it is. --share: idle workers take chunks of busy ones
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -31,6 +31,8 @@ int main(int argc, char* argv[]) {
       options.coordinator_moves = false;
     } else if (word == "--no-reloads") {
       options.reloads = false;
+    } else if (word == "--share") {
+      options.share = true;
     } else if (word == "--old-coordinator") {
       options.old_group_coordinator = true;
     } else if (word == "--ring" && i + 1 < argc) {
@@ -57,6 +59,7 @@ int main(int argc, char* argv[]) {
     sum.kills += report.kills;
     sum.rebalances += report.rebalances;
     sum.reloads += report.reloads;
+    sum.helped += report.helped;
     sum.ends += report.ends;
     sum.simulated_ms += report.simulated_ms;
     if (report.failure.empty()) continue;
@@ -65,10 +68,11 @@ int main(int argc, char* argv[]) {
   }
   std::printf(
       "%llu seeds exactly once: %llu records, %llu recoveries, %llu kills, %llu rebalances, %llu reloads, %llu ends, "
-      "%lld s\n",
+      "%llu chunks helped with, %lld s\n",
       static_cast<unsigned long long>(count), static_cast<unsigned long long>(sum.records),
       static_cast<unsigned long long>(sum.recoveries), static_cast<unsigned long long>(sum.kills),
       static_cast<unsigned long long>(sum.rebalances), static_cast<unsigned long long>(sum.reloads),
-      static_cast<unsigned long long>(sum.ends), static_cast<long long>(sum.simulated_ms / 1000));
+      static_cast<unsigned long long>(sum.ends), static_cast<unsigned long long>(sum.helped),
+      static_cast<long long>(sum.simulated_ms / 1000));
   return 0;
 }

@@ -33,6 +33,20 @@ TEST_CASE("every seed is exactly once") {
   CHECK(seed == 0);
 }
 
+TEST_CASE("every seed is exactly once while workers take chunks of each other") {
+  log_setup({LogLevel::error, LogFormat::text, false});
+  SimOptions options;
+  options.share = true;
+  uint64_t helped = 0;
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    const SimReport report = simulate(seed, options);
+    INFO("scripts/sim " << seed << " --share");
+    REQUIRE(report.failure.empty());
+    helped += report.helped;
+  }
+  CHECK(helped >= 10 * kSeeds);
+}
+
 // The ring must not come round while a request of its last time is still on its way.
 TEST_CASE("every seed is exactly once with the old group coordinator, thanks to the ring") {
   SimOptions options;

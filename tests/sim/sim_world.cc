@@ -59,6 +59,8 @@ void SimWorld::make_versions() {
     version.options.max_records = 30;
     version.options.offsets_only_ms = 500;
     version.options.audit = options_.audit;
+    version.options.share_chunks = options_.share;
+    version.options.share_from_ns = 0;  // nothing takes time here
     if (!options_.agreement) version.options.offsets_agree_ms = 0;
     versions_.push_back(version);
   }
@@ -112,6 +114,9 @@ void SimWorld::reload(Instance& instance) {
 void SimWorld::note_engine(const Instance& instance) {
   const EngineTotals totals = instance.engine->snapshot().totals;
   for (const uint64_t count : totals.recoveries) report_.recoveries += count;
+  for (int i = 0; i < kWorkers; ++i) {
+    report_.helped += instance.engine->worker(static_cast<size_t>(i)).view().status.helped_chunks;
+  }
   if (!totals.counts.sheet().closes() && failure_.empty()) failure_ = "the sum of all balance sheets does not close";
   if (totals.sheets_open > 0 && failure_.empty()) failure_ = "a balance sheet did not close";
 }
