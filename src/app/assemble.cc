@@ -104,6 +104,7 @@ std::vector<DestinationSettings> destination_settings(const config::PipelineSpec
     DestinationSettings& destination = all.emplace_back();
     destination.topic = topic.topic;
     destination.compression = topic.compression;
+    destination.acks = topic.acks.value_or(spec.delivery == Delivery::fire_and_forget ? "0" : "all");
     destination.expect = expectation(expect_of(spec, topic.destination));
     destination.name = topic.destination;
     for (const config::DestinationSpec& from : spec.destinations) {

@@ -108,6 +108,7 @@ std::optional<PipelineSpec> parse_pipeline(const std::string& file_name, const s
   top.finish();
   check_graph(parsing);
   check_times(parsing);
+  check_producer(parsing);
   return spec;
 }
 

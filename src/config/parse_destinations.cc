@@ -59,12 +59,17 @@ void read_acks(Reader& reader, DestinationSpec& destination, Delivery delivery) 
                    "replicas, and has it; remove `acks`, or choose another delivery");
       return;
     case Delivery::fire_and_forget:
-      if (reader.choice("acks", {"0"}, "0") == "0") destination.acks = "0";
+      destination.acks = reader.choice("acks", {"0", "1", "all"}, "0");
       return;
     case Delivery::at_least_once:
     case Delivery::sync:
-      // Less would promise what a lost leader takes back; 0 is what fire_and_forget is for.
-      destination.acks = reader.choice("acks", {"all"}, "all");
+      if (const Node* node = reader.get("acks"); node->is_scalar() && node->text == "0") {
+        reader.wrong("acks",
+                     "cannot be 0 under this `delivery`, which promises that every record has arrived: nobody would "
+                     "know; take `all` or `1`, or `delivery: fire_and_forget`");
+        return;
+      }
+      destination.acks = reader.choice("acks", {"all", "1"}, "all");
       return;
   }
 }
@@ -128,6 +133,20 @@ void read_destinations(Reader& top, Parsing& parsing) {
     reader.finish();
     parsing.spec.destinations.push_back(std::move(destination));
   }
+}
+
+void check_producer(Parsing& parsing) {
+  const PipelineSpec& spec = parsing.spec;
+  const auto fewer = [](const DestinationSpec& each) { return each.acks.value_or("all") != "all"; };
+  const bool idempotent = spec.delivery != Delivery::fire_and_forget &&
+                          std::none_of(spec.destinations.begin(), spec.destinations.end(), fewer);
+  if (spec.knobs.producer_retries > 0 || !idempotent) return;
+  const auto place = parsing.places.find("producer.retries");
+  parsing.diagnostics.error(
+      place == parsing.places.end() ? Position{} : place->second,
+      "`producer.retries` cannot be 0 under this `delivery`: an idempotent producer, which keeps "
+      "records from being doubled, has to try again; take 1 or more, `delivery: fire_and_forget`, "
+      "or, outside `exactly_once`, `acks: 1` at a destination");
 }
 
 void read_dead_letters(Reader& top, Parsing& parsing) {

@@ -55,6 +55,8 @@ void check_graph(Parsing& parsing);
 // check_rates.cc: the rates against each other.
 void check_rates(Parsing& parsing);
 
+// parse_destinations.cc: what the deliveries and acks of the destinations leave to choose for the producer.
+void check_producer(Parsing& parsing);
 // check_times.cc: the time-outs against each other.
 void check_times(Parsing& parsing);
 

@@ -32,6 +32,7 @@ ProducerKind BrokerBase::kind() const {
   ProducerKind kind;
   kind.delivery = shared_.settings.delivery;
   kind.isolating = isolating_;
+  kind.idempotent = shared_.destinations.acks_of_all();
   kind.queue_bytes = shared_.settings.producer_queue_bytes / std::max(shared_.settings.workers, 1);
   {
     MutexLock lock(shared_.tuning_mutex);

@@ -35,7 +35,7 @@ std::vector<uint16_t> Destinations::add(const std::vector<DestinationSettings>& 
       found_.push_back(not_asked());
       marks_.emplace_back();
     } else if (first) {
-      if (at->settings.compression != each.compression) outdate_producers();
+      if (at->settings.compression != each.compression || at->settings.acks != each.acks) outdate_producers();
       at->settings = each;
       if (!at->used) {
         at->asked = false;
@@ -137,6 +137,12 @@ int64_t Destinations::partitions() const {
   int64_t count = 0;
   for (const DestinationLimits& limits : found_) count += limits.partitions;
   return count;
+}
+
+bool Destinations::acks_of_all() const {
+  MutexLock lock(mutex_);
+  return std::all_of(topics_.begin(), topics_.end(),
+                     [](const Topic& topic) { return !topic.used || topic.settings.acks == "all"; });
 }
 
 bool Destinations::all_reachable() const {

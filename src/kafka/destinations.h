@@ -34,7 +34,7 @@ class Destinations {
   // By index; one that is not written to (any more) has no name here.
   [[nodiscard]] std::vector<DestinationSettings> used() const;
 
-  // Changes when producers that exist do not fit any more: a topic's compression is fixed in them.
+  // Changes when producers that exist do not fit any more: a topic's compression and acks are fixed in them.
   [[nodiscard]] uint64_t producers() const { return producers_.load(std::memory_order_acquire); }
   void outdate_producers() { producers_.fetch_add(1, std::memory_order_release); }
 
@@ -61,6 +61,9 @@ class Destinations {
   [[nodiscard]] std::pair<int64_t, int64_t> message_bytes() const;
 
   [[nodiscard]] bool all_reachable() const;
+
+  // Each one that is written to wants the answer of all in-sync replicas.
+  [[nodiscard]] bool acks_of_all() const;
 
   // Of all topics together, as far as they are known.
   [[nodiscard]] int64_t partitions() const;

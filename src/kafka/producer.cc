@@ -62,9 +62,12 @@ Result<void> Producer::add_topics(const std::vector<DestinationSettings>& destin
     if (topics_[i] || destination.topic.empty()) continue;
     TopicConfHandle conf(rd_kafka_default_topic_conf_dup(client_.get()));
     std::array<char, 512> text{};
-    if (rd_kafka_topic_conf_set(conf.get(), "compression.type", destination.compression.c_str(), text.data(),
-                                text.size()) != RD_KAFKA_CONF_OK) {
-      return fail(Remedy::fix_config, destination.topic + ": " + text.data(), ExitCode::config);
+    const std::pair<const char*, const std::string&> own[] = {{"compression.type", destination.compression},
+                                                              {"request.required.acks", destination.acks}};
+    for (const auto& [key, value] : own) {
+      if (rd_kafka_topic_conf_set(conf.get(), key, value.c_str(), text.data(), text.size()) != RD_KAFKA_CONF_OK) {
+        return fail(Remedy::fix_config, destination.topic + ": " + text.data(), ExitCode::config);
+      }
     }
     rd_kafka_topic_t* topic = rd_kafka_topic_new(client_.get(), destination.topic.c_str(), conf.get());
     if (topic == nullptr) {

@@ -175,13 +175,12 @@ Result<ConfHandle> producer_conf(const EdgeSettings& settings, const ProducerKin
   conf.set("request.timeout.ms", std::min(settings.times.socket_ms, settings.times.message_ms));
   conf.set("topic.metadata.propagation.max.ms", std::min<int64_t>(settings.times.message_ms, 5000));
   conf.set("statistics.interval.ms", kind.statistics_ms);
-  if (kind.delivery == Delivery::fire_and_forget) {
-    conf.set("request.required.acks", 0);
-    conf.set("max.in.flight.requests.per.connection", 5);
-  } else {
-    conf.set("enable.idempotence", "true");
-    conf.set("max.in.flight.requests.per.connection", kind.isolating ? 1 : 5);
-  }
+  // acks belong to the topics (Producer::add_topics).
+  const bool idempotent = kind.delivery != Delivery::fire_and_forget && kind.idempotent;
+  if (idempotent) conf.set("enable.idempotence", "true");
+  // Without idempotence a request that is sent again would pass those behind it.
+  const bool in_order = kind.isolating || (!idempotent && kind.delivery != Delivery::fire_and_forget);
+  conf.set("max.in.flight.requests.per.connection", in_order ? 1 : 5);
   if (kind.delivery == Delivery::exactly_once) {
     conf.set("transactional.id", kind.transactional_id);
     conf.set("transaction.timeout.ms", settings.times.transaction_ms);

@@ -45,6 +45,7 @@ struct DestinationSettings {
   TopicExpectation expect = {};
   std::string name = {};                  // of the destination
   std::vector<std::string> readers = {};  // groups that read the topic, whose lag is wanted
+  std::string acks = "all";               // all | 1 | 0: whose answer counts; all with transactions
 };
 
 struct EdgeTimes {
@@ -113,6 +114,7 @@ struct ProducerKind {
   Delivery delivery = Delivery::exactly_once;
   std::string transactional_id;  // exactly_once
   bool isolating = false;        // one record a request, one request in flight
+  bool idempotent = true;        // not where some destination wants fewer acks than all; then one request in flight
   int64_t queue_bytes = 32 << 20;
   int64_t batch_bytes = 1'000'000;        // not above the smallest max.message.bytes
   int64_t message_max_bytes = 1'048'588;  // the largest max.message.bytes

@@ -119,8 +119,16 @@ TEST_CASE("Producers are made for their delivery") {
 
   const Result<ConfHandle> loose = producer_conf(some_settings(), kind_of(Delivery::fire_and_forget));
   REQUIRE(loose);
-  CHECK(value_of(*loose, "request.required.acks") == "0");
   CHECK(value_of(*loose, "enable.idempotence") == "false");
+  CHECK(value_of(*loose, "max.in.flight.requests.per.connection") == "5");
+
+  ProducerKind fewer = kind_of(Delivery::at_least_once);
+  CHECK(value_of(*producer_conf(some_settings(), fewer), "max.in.flight.requests.per.connection") == "5");
+  fewer.idempotent = false;
+  const Result<ConfHandle> in_order = producer_conf(some_settings(), fewer);
+  REQUIRE(in_order);
+  CHECK(value_of(*in_order, "enable.idempotence") == "false");
+  CHECK(value_of(*in_order, "max.in.flight.requests.per.connection") == "1");
 }
 
 TEST_CASE("A batch of records stays within the smallest limit of the destinations, a record within the largest") {
