@@ -164,7 +164,7 @@ class Adviser {
   Advice while_behind() const {
     if (auto advice = hot(); !advice.text.empty()) return advice;
     if (auto advice = rate_limit(); !advice.text.empty()) return advice;
-    if (busiest_ >= kBusy) return while_busy();
+    if (busiest_ >= kBusy || held_back_by(RateCause::backpressure)) return while_busy();
     const double held = kBatchMemory * static_cast<double>(view_.program->memory_limit_bytes);
     if (held > 0 && static_cast<double>(view_.engine.memory_held_bytes) > kHeldShare * held) {
       return {AdviceKind::memory,
@@ -204,7 +204,19 @@ class Adviser {
             "", worst->partition.text()};
   }
 
+  // The last batch of some worker was ended by it.
+  [[nodiscard]] bool held_back_by(RateCause cause) const {
+    const auto& workers = view_.engine.workers;
+    return std::any_of(workers.begin(), workers.end(), [cause](const auto& each) { return each.rate.cause == cause; });
+  }
+
   Advice rate_limit() const {
+    if (held_back_by(RateCause::max)) {
+      return {AdviceKind::rate_limit,
+              fmt::format("{}: the limit `rate.max` of this instance holds it back; the workers are busy for {}.",
+                          waiting(), percent(busiest_)),
+              "rate.max", ""};
+    }
     const double limit = view_.program->rate_max_per_partition * static_cast<double>(partitions_.size());
     if (limit <= 0 || rate_ < kNearLimit * limit) return {};
     return {AdviceKind::rate_limit,
@@ -227,6 +239,11 @@ class Adviser {
     const double send = phase(BatchPhase::send);
     const double work = phase(BatchPhase::process) + phase(BatchPhase::read);
     if (send > work && send >= commit) return slow_destination(send);
+    // What a commit takes beyond its own cost, it waits for records to be acknowledged.
+    double own = 0;
+    for (const WorkerStatus& worker : view_.engine.workers) own = std::max(own, worker.rate.fixed_seconds);
+    own *= static_cast<double>(input_.batches.size());
+    if (commit > work && own > 0 && own < commit / 2) return slow_destination(send + commit);
     if (commit > work) {
       return {AdviceKind::commit,
               fmt::format("{}; commits take {} of the workers' time. A longer interval commits less often.", waiting(),
@@ -237,8 +254,9 @@ class Adviser {
   }
 
   Advice slow_destination(double send) const {
-    std::string text = fmt::format("{}; the workers wait for {} of their time to hand records to the producers",
-                                   waiting(), percent(share(send)));
+    std::string text =
+        fmt::format("{}; the workers wait for {} of their time until the brokers have taken their records", waiting(),
+                    percent(share(send)));
     double ack = 0;
     for (const ProducerSnapshot& each : view_.edge.producers) ack = std::max(ack, each.ack_p99_ms);
     if (ack > 0) text += fmt::format(", whose acknowledgements take {:.0f} ms (p99)", ack);

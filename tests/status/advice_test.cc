@@ -145,11 +145,28 @@ const std::vector<Row>& rows() {
          scene.wait_in(20'000, 20'000);
          scene.batch(0.95, BatchPhase::send);
        },
-       AdviceKind::destination, "producer.queue", "", "to hand records to the producers"},
+       AdviceKind::destination, "producer.queue", "", "until the brokers have taken their records"},
+      {"acknowledgements that are slow, and batches that are held to what fits the interval for it",
+       [](Scene& scene) {
+         scene.wait_in(20'000, 20'000);
+         scene.batch(0.6, BatchPhase::commit);
+         for (WorkerStatus& worker : scene.view.engine.workers) {
+           worker.rate.cause = RateCause::backpressure;
+           worker.rate.fixed_seconds = 0.05;
+         }
+       },
+       AdviceKind::destination, "producer.queue", "", "until the brokers have taken their records"},
+      {"a rate limit of the instance",
+       [](Scene& scene) {
+         scene.wait_in(5'000, 5'000);
+         scene.view.engine.workers[1].rate.cause = RateCause::max;
+       },
+       AdviceKind::rate_limit, "rate.max", "", "the limit `rate.max` of this instance"},
       {"commits that are slow",
        [](Scene& scene) {
          scene.wait_in(20'000, 20'000);
          scene.batch(0.95, BatchPhase::commit);
+         for (WorkerStatus& worker : scene.view.engine.workers) worker.rate.fixed_seconds = 0.7;
        },
        AdviceKind::commit, "batch.interval", "", "commits take 80 %"},
       {"memory that is full",

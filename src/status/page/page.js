@@ -112,7 +112,7 @@ function showFlow(status) {
   }));
   fill('workers', ['#worker', 'state', 'backpressure', '#batches', '#held records', '#held bytes', 'last error'],
     status.workers.map((worker) => [worker.worker, worker.state + (worker.reason ? ': ' + worker.reason : ''),
-      worker.backpressure ? worker.backpressure.state || String(worker.backpressure) : 'none', number(worker.batches),
+      worker.rate ? worker.rate.state : '?', number(worker.batches),
       number(worker.held_records), bytes(worker.held_bytes), worker.last_error]));
   fill('destinations', ['destination', 'topic', 'state', '#partitions', '#records', '#bytes'],
     status.destinations.map((each) => [each.name, each.topic,
