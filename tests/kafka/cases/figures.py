@@ -1,7 +1,12 @@
 """Figures that come from the brokers: quotas, what retention leaves, how far readers are."""
 
+import json
+import os
+import re
 import time
 
+import yaml
+from harness.broker import ROOT
 from harness.case import case
 
 from .starting import copy_graph, numbered
@@ -26,17 +31,30 @@ def quota_throttles(place):
     place.judge(graph, least=3000)
 
 
+def asked_names():
+    """The metrics that the alerts and the dashboard name."""
+    rules = yaml.safe_load(open(os.path.join(ROOT, "config/prometheus/millrace.rules.yml")).read())
+    board = json.load(open(os.path.join(ROOT, "config/grafana/millrace.json")))
+    asked = [rule["expr"] for group in rules["groups"] for rule in group["rules"]]
+    asked += [target["expr"] for panel in board["panels"] for target in panel.get("targets", [])]
+    return {name for text in asked for name in re.findall(r"\bmillrace_[a-z_]+", text)}
+
+
 @case(seconds=90)
 def readers_and_retention(place):
-    """The lag of a group that reads a destination, and the seconds that retention leaves to what is unread"""
+    """The lag of a destination's readers, the seconds that retention leaves; dashboard and alerts find all they ask"""
     hour = {"retention.ms": str(3_600_000)}
     topic, *_ = place.create(**{"in": (2, hour), "copy": 2, "dead": 1})
     now = int(time.time() * 1000)
     first = [record._replace(timestamp=now) for record in numbered(topic, 0, 300)]
     place.produce(first)
     graph = copy_graph(place, [topic])
-    graph.destinations["copy"]["readers"] = ["audit", "nobody"]
-    graph.top["pipeline"] = place.name.replace("_", "-")
+    graph.filter("any", "all", "has(value.n)", lambda item: True)
+    graph.destinations["copy"].update({"from": "any", "readers": ["audit", "nobody"]})
+    table = os.path.join(place.directory, "names.csv")
+    with open(table, "w") as file:
+        file.write("n,name\n1,one\n")
+    graph.top["tables"] = {"names": {"file": table, "key": "n"}}
     daemon = place.daemon(graph)
     place.drained(graph, 30, daemon)
 
@@ -61,4 +79,13 @@ def readers_and_retention(place):
     left = daemon.count("source_retention_headroom_min_seconds")
     passed = time.time() - now / 1000
     assert 3600 - passed - 5 <= left <= 3600, (left, passed)
+
+    # Now there is something of everything. What comes and goes, such as the target of a rate, is waited for.
+    absent = asked_names()
+
+    def nothing_absent():
+        absent.difference_update(daemon.metrics().series)
+        return not absent
+
+    place.until(nothing_absent, 20, lambda: f"series of {absent}", daemon)
     daemon.stop()

@@ -90,7 +90,8 @@ def transactions_of_gone_workers(place):
     took = place.until(lambda: open_ends() == 0, 40, "end of the open transactions", daemon)
     place.note(f"ended after {took:.1f} s")
     for worker in (2, 3):
-        daemon.wait(lambda worker=worker: f"ended what worker {worker}" in daemon.log_text(), 20, "end of a worker's own")
+        said = f"ended what worker {worker}"
+        daemon.wait(lambda said=said: said in daemon.log_text(), 20, "end of a worker's own")
     place.drained(graph, 40, daemon)
     daemon.stop()
     place.judge(graph, least=3000)
