@@ -54,10 +54,6 @@ void load_tables(Pipeline& pipeline, const Pipeline* before) {
   }
 }
 
-TopicExpectation expectation(const config::ExpectSpec& expect) {
-  return {expect.partitions, expect.replication, expect.retention_ms};
-}
-
 const config::ExpectSpec& expect_of(const config::PipelineSpec& spec, const std::string& destination) {
   for (const config::DestinationSpec& each : spec.destinations) {
     if (each.name == destination) return each.expect;
@@ -105,7 +101,7 @@ std::vector<DestinationSettings> destination_settings(const config::PipelineSpec
     destination.topic = topic.topic;
     destination.compression = topic.compression;
     destination.acks = topic.acks.value_or(spec.delivery == Delivery::fire_and_forget ? "0" : "all");
-    destination.expect = expectation(expect_of(spec, topic.destination));
+    destination.expect = expect_of(spec, topic.destination);
     destination.name = topic.destination;
     for (const config::DestinationSpec& from : spec.destinations) {
       if (from.name == topic.destination) destination.readers = from.readers;
@@ -195,8 +191,7 @@ EdgeSettings edge_settings(const config::PipelineSpec& spec, const Graph& graph)
   settings.producer_queue_bytes =
       knobs.producer_queue_bytes > 0 ? knobs.producer_queue_bytes * knobs.workers : knobs.memory_limit_bytes / 5;
   for (const config::SourceSpec& source : spec.sources) {
-    settings.sources.push_back(
-        {source.name, source.topics, source.start, source.on_data_loss, expectation(source.expect)});
+    settings.sources.push_back({source.name, source.topics, source.start, source.on_data_loss, source.expect});
   }
   settings.destinations = destination_settings(spec, graph);
   settings.times.socket_ms = knobs.socket_timeout_ms;

@@ -25,8 +25,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "kafka/admin.h"
 #include "kafka/edge.h"
-#include "kafka/group_offsets.h"
 #include "kafka/version.h"
 #include "pipeline/engine.h"
 #include "status/api.h"
@@ -39,7 +39,7 @@ namespace {
 
 constexpr const char* kThresholdNote = "dead-letters";
 constexpr int64_t kThresholdEveryMs = 10'000;
-constexpr int64_t kMoveOffsetsMs = 30'000;
+constexpr int kMoveOffsetsMs = 30'000;
 
 // How the process ends.
 struct Ending {
@@ -174,7 +174,10 @@ Result<void> Run::settle_audit(const EdgeSettings& settings) {
       }
       expected[each.partition] = each.expected;
     }
-    TRY(move_group_offsets(settings, expected, kMoveOffsetsMs));
+    TRY_ASSIGN(const std::unique_ptr<Admin> admin, Admin::create(settings));
+    if (const auto moved = admin->move_group_offsets(settings.group, expected, kMoveOffsetsMs); !moved) {
+      return fail(Remedy::stop, "moving the group's offsets: " + moved.error().text);
+    }
     log_warn("start", "the group's offsets are moved to what was expected: {}", to_string(expected));
   } else {
     log_warn("start", "going on from what is committed, as told");

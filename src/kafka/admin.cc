@@ -45,23 +45,6 @@ Result<void> Admin::renew(const EdgeSettings& settings) {
   return {};
 }
 
-KafkaResult<Admin::ClientShare> Admin::group_client() {
-  MutexLock lock(mutex_);
-  if (group_client_) return group_client_;
-  rd_kafka_conf_t* conf = rd_kafka_conf_dup(group_conf_.get());
-  std::array<char, 512> text{};
-  rd_kafka_t* made = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text.data(), text.size());
-  if (made == nullptr) {
-    rd_kafka_conf_destroy(conf);
-    KafkaError error = error_of(RD_KAFKA_RESP_ERR__FAIL);
-    error.text = std::string("creating a client: ") + text.data();
-    return tl::make_unexpected(std::move(error));
-  }
-  group_client_.reset(made,
-                      [](rd_kafka_t* client) { rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE); });
-  return group_client_;
-}
-
 Admin::ClientShare Admin::client() const {
   MutexLock lock(mutex_);
   return client_;
@@ -328,50 +311,6 @@ KafkaResult<std::map<TopicPartition, OffsetAnswer>> Admin::offsets(
     answers[partition_of(*partition)] = OffsetAnswer{partition->offset, error_of(partition->err)};
   }
   return answers;
-}
-
-namespace {
-
-struct GroupRequestDestroyer {
-  void operator()(rd_kafka_ListConsumerGroupOffsets_t* request) const {
-    rd_kafka_ListConsumerGroupOffsets_destroy(request);
-  }
-};
-
-}  // namespace
-
-KafkaResult<Progress> Admin::group_offsets(const std::string& group, const std::vector<TopicPartition>& partitions,
-                                           int timeout_ms) {
-  const KafkaResult<ClientShare> made = group_client();
-  if (!made) return tl::make_unexpected(made.error());
-  const ClientShare& client = *made;
-  // What it has to say of itself; nobody else takes it.
-  rd_kafka_poll(client.get(), 0);
-  const PartitionListHandle asked = list_of(partitions);
-  const std::unique_ptr<rd_kafka_ListConsumerGroupOffsets_t, GroupRequestDestroyer> request(
-      rd_kafka_ListConsumerGroupOffsets_new(group.c_str(), asked.get()));
-  rd_kafka_ListConsumerGroupOffsets_t* requests[] = {request.get()};
-  QueueHandle queue(rd_kafka_queue_new(client.get()));
-  const AdminOptionsHandle how = options(RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, timeout_ms);
-  rd_kafka_ListConsumerGroupOffsets(client.get(), requests, 1, how.get(), queue.get());
-  KafkaResult<EventHandle> event = wait(queue.get(), timeout_ms);
-  if (!event) return tl::make_unexpected(std::move(event).error());
-  size_t count = 0;
-  const rd_kafka_group_result_t** groups = rd_kafka_ListConsumerGroupOffsets_result_groups(
-      rd_kafka_event_ListConsumerGroupOffsets_result(event->get()), &count);
-  Progress offsets;
-  for (size_t g = 0; g < count; ++g) {
-    if (const rd_kafka_error_t* raw = rd_kafka_group_result_error(groups[g])) {
-      KafkaError error = error_of(rd_kafka_error_code(raw));
-      error.text = "group " + group + ": " + escape_for_log(rd_kafka_error_string(raw), 512);
-      return tl::make_unexpected(std::move(error));
-    }
-    const rd_kafka_topic_partition_list_t* list = rd_kafka_group_result_partitions(groups[g]);
-    for (int i = 0; list != nullptr && i < list->cnt; ++i) {
-      if (list->elems[i].offset >= 0) offsets[partition_of(list->elems[i])] = list->elems[i].offset;
-    }
-  }
-  return offsets;
 }
 
 }  // namespace millrace

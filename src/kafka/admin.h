@@ -1,5 +1,6 @@
-// Admin: asks the brokers (topics, their settings, ends of partitions) and changes nothing. Every call blocks up to its
-// time-out. Any thread; the edge calls it from its clerk and resolver threads only.
+// Admin: asks the brokers (topics, their settings, ends of partitions, offsets of groups) and changes nothing but,
+// where it is told to, a group's offsets. Every call blocks up to its time-out. Any thread; the edge calls it from its
+// clerk and resolver threads only.
 #pragma once
 
 #include <array>
@@ -102,9 +103,13 @@ class Admin {
   KafkaResult<std::map<TopicPartition, OffsetAnswer>> offsets(const std::map<TopicPartition, OffsetQuestion>& questions,
                                                               int timeout_ms, bool committed = true);
 
-  // What another group has committed; partitions without a commit are left out.
+  // What a group has committed; partitions without a commit are left out.
   KafkaResult<Progress> group_offsets(const std::string& group, const std::vector<TopicPartition>& partitions,
                                       int timeout_ms);
+
+  // Moves what a group has committed; the notes that go with the offsets stay as they are. The group must have no
+  // member: brokers refuse it otherwise. `timeout_ms` is that of each of the two requests.
+  KafkaResult<void> move_group_offsets(const std::string& group, const Progress& to, int timeout_ms);
 
   // Whatever is being asked, now and later, ends without an answer soon.
   void give_up() { given_up_ = true; }
@@ -120,6 +125,8 @@ class Admin {
   [[nodiscard]] ClientShare client() const;
   // Made when the first group is asked for: most pipelines ask for none.
   KafkaResult<ClientShare> group_client();
+  KafkaResult<PartitionListHandle> list_group_offsets(const std::string& group,
+                                                      const std::vector<TopicPartition>& partitions, int timeout_ms);
   KafkaResult<EventHandle> describe(const std::vector<std::string>& names, bool rights, int timeout_ms);
   // Waits for the answer to a request; null with the error when there is none.
   KafkaResult<EventHandle> wait(rd_kafka_queue_t* queue, int timeout_ms);

@@ -104,7 +104,7 @@ BrokerResult<void> BrokerBase::take_delivery_failure() {
   const Fault fault = classify_delivery(failure.error.code);
   const std::string topic = shared_.destinations.topic(failure.destination);
   std::string why = failure.error.text;
-  if (const double throttle_ms = producer_->throttle_ms(shared_.clock.mono_ms()); throttle_ms > 0) {
+  if (const double throttle_ms = producer_->throttle_ms(); throttle_ms > 0) {
     why += fmt::format("; brokers hold this client back by up to {} a request: a quota",
                        format_duration_ms(static_cast<int64_t>(throttle_ms)));
   }
@@ -218,7 +218,7 @@ void BrokerBase::refresh_destinations() {
 BrokerResult<void> BrokerBase::make_producer(ProducerKind how) {
   // Read before the settings: what changes in between makes it outdated, and not too new.
   made_for_ = shared_.destinations.producers();
-  Result<std::unique_ptr<Producer>> producer = Producer::create(shared_.producer_settings(), how);
+  Result<std::unique_ptr<Producer>> producer = Producer::create(shared_.producer_settings(), how, shared_.clock);
   if (!producer) return broker_fail(Fault::other, std::move(producer).error().what);
   producer_ = std::move(*producer);
   return {};
@@ -251,7 +251,7 @@ ProducerLoad BrokerBase::load() const {
   if (const auto& statistics = producer_->statistics()) {
     load.ack_latency_ms = statistics->ack_p50_ms;
   }
-  load.throttle_ms = producer_->throttle_ms(shared_.clock.mono_ms());
+  load.throttle_ms = producer_->throttle_ms();
   if (producer_->statistics_count() != statistics_seen_) {
     statistics_seen_ = producer_->statistics_count();
     shared_.producers.publish(worker_, load, *producer_->statistics());

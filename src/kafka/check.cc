@@ -24,7 +24,7 @@ using Level = Finding::Level;
 class ConnectCheck {
  public:
   ConnectCheck(const EdgeSettings& settings, const Clock& clock, int64_t deadline_ms)
-      : settings_(settings), deadline_(clock, deadline_ms) {}
+      : settings_(settings), clock_(clock), deadline_(clock, deadline_ms) {}
 
   std::vector<Finding> run() {
     const Result<void> version = check_rdkafka_version();
@@ -157,7 +157,7 @@ class ConnectCheck {
   void look_at_transactions() {
     ProducerKind kind;
     kind.transactional_id = fmt::format("{}.{}.check", settings_.transactional_id_prefix, settings_.instance);
-    Result<std::unique_ptr<Producer>> producer = Producer::create(settings_, kind);
+    Result<std::unique_ptr<Producer>> producer = Producer::create(settings_, kind, clock_);
     if (!producer) return add(Level::error, producer.error().what);
     const KafkaError error = (*producer)->init_transactions(timeout());
     if (error.ok()) return add(Level::ok, "transactions: id " + kind.transactional_id + " can be initialised");
@@ -165,6 +165,7 @@ class ConnectCheck {
   }
 
   const EdgeSettings& settings_;
+  const Clock& clock_;
   const Deadline deadline_;
   std::unique_ptr<Admin> admin_;
   std::set<std::string> source_topics_;

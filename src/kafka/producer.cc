@@ -4,7 +4,6 @@
 #include <array>
 
 #include "base/check.h"
-#include "base/clock.h"
 #include "base/text.h"
 #include "kafka/library_log.h"
 
@@ -32,9 +31,10 @@ HeadersHandle make_headers(const OutputRecord& record) {
 
 }  // namespace
 
-Result<std::unique_ptr<Producer>> Producer::create(const EdgeSettings& settings, const ProducerKind& kind) {
+Result<std::unique_ptr<Producer>> Producer::create(const EdgeSettings& settings, const ProducerKind& kind,
+                                                   const Clock& clock) {
   TRY_ASSIGN(ConfHandle conf, producer_conf(settings, kind));
-  std::unique_ptr<Producer> producer(new Producer());
+  std::unique_ptr<Producer> producer(new Producer(clock));
   rd_kafka_conf_set_opaque(conf.get(), producer.get());
   // Without a delivery callback each flush sleeps 10 ms.
   rd_kafka_conf_set_dr_msg_cb(conf.get(), on_delivery);
@@ -200,17 +200,15 @@ void Producer::on_throttle(rd_kafka_t* /*client*/, const char* /*broker*/, int32
                            void* opaque) {
   auto* self = static_cast<Producer*>(opaque);
   if (throttle_ms <= 0) return;
-  static const SystemClock clock;
-  const int64_t now_ms = clock.mono_ms();
-  const bool fresh = self->throttle_ms(now_ms) == 0;
+  const bool fresh = self->throttle_ms() == 0;
   self->throttle_ms_ = fresh ? throttle_ms : std::max(self->throttle_ms_, throttle_ms);
-  self->throttled_at_ms_ = now_ms;
+  self->throttled_at_ms_ = self->clock_.mono_ms();
 }
 
-double Producer::throttle_ms(int64_t now_ms) const {
+double Producer::throttle_ms() const {
   constexpr int64_t kShownMs = 10'000;
   if (throttle_ms_ == 0) return 0;
-  const bool over = now_ms - throttled_at_ms_ > std::max<int64_t>(kShownMs, 2 * throttle_ms_);
+  const bool over = clock_.mono_ms() - throttled_at_ms_ > std::max<int64_t>(kShownMs, 2 * throttle_ms_);
   return over ? 0 : throttle_ms_;
 }
 

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/thread.h"
 #include "kafka/error.h"
 #include "kafka/handles.h"
@@ -29,7 +30,8 @@ struct DeliveryFailure {
 
 class Producer {
  public:
-  static Result<std::unique_ptr<Producer>> create(const EdgeSettings& settings, const ProducerKind& kind);
+  static Result<std::unique_ptr<Producer>> create(const EdgeSettings& settings, const ProducerKind& kind,
+                                                  const Clock& clock);
   ~Producer() = default;
   Producer(const Producer&) = delete;
   Producer& operator=(const Producer&) = delete;
@@ -76,7 +78,7 @@ class Producer {
   [[nodiscard]] int64_t queue_limit_bytes() const { return queue_limit_bytes_; }
   // The longest delay by a quota that a broker told of within the last ten seconds or twice as long as it lasts; 0:
   // none.
-  [[nodiscard]] double throttle_ms(int64_t now_ms) const;
+  [[nodiscard]] double throttle_ms() const;
   // Deliveries that failed, those that we purged ourselves left out.
   [[nodiscard]] uint64_t failed_deliveries() const { return failed_deliveries_; }
   // As librdkafka counted them last; empty before its first interval is over. Served by serve() and flush().
@@ -88,13 +90,14 @@ class Producer {
   [[nodiscard]] WireWatch& watch() { return watch_; }
 
  private:
-  Producer() = default;
+  explicit Producer(const Clock& clock) : clock_(clock) {}
   static void on_delivery(rd_kafka_t* client, const rd_kafka_message_t* message, void* opaque);
   static void on_log(const rd_kafka_t* client, int level, const char* facility, const char* text);
   static void on_error(rd_kafka_t* client, int code, const char* reason, void* opaque);
   static void on_throttle(rd_kafka_t* client, const char* broker, int32_t id, int throttle_ms, void* opaque);
   static int on_statistics(rd_kafka_t* client, char* json, size_t size, void* opaque);
 
+  const Clock& clock_;
   WireWatch watch_;  // outlives the client, whose threads call it
   std::optional<DeliveryFailure> failure_;
   KafkaError complaint_;

@@ -24,12 +24,7 @@ using config::OnDataLoss;
 using StartPosition = config::Start;
 
 // What the YAML holds true of a topic; check --connect compares.
-struct TopicExpectation {
-  static constexpr int64_t kForever = -1;
-  std::optional<int64_t> partitions;
-  std::optional<int64_t> replication;
-  std::optional<int64_t> retention_ms;  // kForever: never deleted by age
-};
+using TopicExpectation = config::ExpectSpec;
 
 struct SourceSettings {
   std::string name;

@@ -37,7 +37,6 @@ struct Window {
   int64_t count = 0;
   int64_t p50 = 0;
   int64_t p99 = 0;
-  int64_t max = 0;
 };
 
 Window window_of(std::string_view object) {
@@ -46,7 +45,6 @@ Window window_of(std::string_view object) {
     if (name == "cnt") window.count = integer(value);
     if (name == "p50") window.p50 = integer(value);
     if (name == "p99") window.p99 = integer(value);
-    if (name == "max") window.max = integer(value);
   });
   return window;
 }
@@ -55,14 +53,11 @@ void add_broker(std::string_view broker, ProducerStatistics& into) {
   Window in_queue;
   Window at_socket;
   Window request;
-  Window throttle;
   each_member(broker, [&](std::string_view name, std::string_view value) {
     if (name == "int_latency") in_queue = window_of(value);
     if (name == "outbuf_latency") at_socket = window_of(value);
     if (name == "rtt") request = window_of(value);
-    if (name == "throttle") throttle = window_of(value);
   });
-  into.throttle_ms = std::max(into.throttle_ms, static_cast<double>(throttle.max));
   // Without a record on its way, the round trips are those of other requests.
   if (in_queue.count == 0) return;
   const auto ms = [](int64_t us) { return static_cast<double>(us) / 1000; };

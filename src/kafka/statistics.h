@@ -18,7 +18,6 @@ struct ProducerStatistics {
   double ack_p99_ms = 0;
   double request_p50_ms = 0;  // the last of the three alone
   double request_p99_ms = 0;
-  double throttle_ms = 0;  // longest delay that a broker told of in the interval
 };
 
 // Empty: not the JSON that it should be.

@@ -32,7 +32,7 @@ BrokerResult<void> init(Producer& producer, const std::string& id, const Deadlin
 
 BrokerResult<void> fence_id(EdgeShared& shared, ProducerKind kind, const std::string& id, const Deadline& deadline) {
   kind.transactional_id = id;
-  Result<std::unique_ptr<Producer>> producer = Producer::create(shared.producer_settings(), kind);
+  Result<std::unique_ptr<Producer>> producer = Producer::create(shared.producer_settings(), kind, shared.clock);
   if (!producer) return broker_fail(Fault::other, std::move(producer).error().what);
   BrokerResult<void> done = init(**producer, id, deadline);
   shared.reaper.discard(std::move(*producer));

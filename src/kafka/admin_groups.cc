@@ -1,0 +1,111 @@
+#include <array>
+
+#include "base/text.h"
+#include "kafka/admin.h"
+#include "kafka/partition_list.h"
+
+namespace millrace {
+
+namespace {
+
+using ListRequestHandle =
+    std::unique_ptr<rd_kafka_ListConsumerGroupOffsets_t, Destroyer<&rd_kafka_ListConsumerGroupOffsets_destroy>>;
+using AlterRequestHandle =
+    std::unique_ptr<rd_kafka_AlterConsumerGroupOffsets_t, Destroyer<&rd_kafka_AlterConsumerGroupOffsets_destroy>>;
+
+// The offsets of the one group in the answer to either request; an error of a single partition is one of all.
+KafkaResult<PartitionListHandle> offsets_of(const std::string& group, const rd_kafka_group_result_t** answers,
+                                            size_t count) {
+  const auto failed = [&](KafkaError error, const std::string& why) {
+    error.text = "group " + group + ": " + why;
+    return tl::make_unexpected(std::move(error));
+  };
+  if (count != 1) return failed(error_of(RD_KAFKA_RESP_ERR__BAD_MSG), "no answer for it");
+  if (const rd_kafka_error_t* error = rd_kafka_group_result_error(answers[0])) {
+    return failed(error_of(rd_kafka_error_code(error)), escape_for_log(rd_kafka_error_string(error), 512));
+  }
+  PartitionListHandle list(rd_kafka_topic_partition_list_copy(rd_kafka_group_result_partitions(answers[0])));
+  for (int i = 0; i < list->cnt; ++i) {
+    KafkaError error = error_of(list->elems[i].err);
+    if (!error.ok()) return failed(error, partition_of(list->elems[i]).text() + ": " + error.text);
+  }
+  return list;
+}
+
+}  // namespace
+
+KafkaResult<Admin::ClientShare> Admin::group_client() {
+  MutexLock lock(mutex_);
+  if (group_client_) return group_client_;
+  rd_kafka_conf_t* conf = rd_kafka_conf_dup(group_conf_.get());
+  std::array<char, 512> text{};
+  rd_kafka_t* made = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text.data(), text.size());
+  if (made == nullptr) {
+    rd_kafka_conf_destroy(conf);
+    KafkaError error = error_of(RD_KAFKA_RESP_ERR__FAIL);
+    error.text = std::string("creating a client: ") + text.data();
+    return tl::make_unexpected(std::move(error));
+  }
+  group_client_.reset(made,
+                      [](rd_kafka_t* client) { rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE); });
+  return group_client_;
+}
+
+KafkaResult<PartitionListHandle> Admin::list_group_offsets(const std::string& group,
+                                                           const std::vector<TopicPartition>& partitions,
+                                                           int timeout_ms) {
+  const KafkaResult<ClientShare> client = group_client();
+  if (!client) return tl::make_unexpected(client.error());
+  // What it has to say of itself; nobody else takes it.
+  rd_kafka_poll(client->get(), 0);
+  const PartitionListHandle asked = list_of(partitions);
+  const ListRequestHandle request(rd_kafka_ListConsumerGroupOffsets_new(group.c_str(), asked.get()));
+  rd_kafka_ListConsumerGroupOffsets_t* requests[] = {request.get()};
+  QueueHandle queue(rd_kafka_queue_new(client->get()));
+  const AdminOptionsHandle how = options(RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, timeout_ms);
+  rd_kafka_ListConsumerGroupOffsets(client->get(), requests, 1, how.get(), queue.get());
+  KafkaResult<EventHandle> event = wait(queue.get(), timeout_ms);
+  if (!event) return tl::make_unexpected(std::move(event).error());
+  size_t count = 0;
+  const rd_kafka_group_result_t** answers = rd_kafka_ListConsumerGroupOffsets_result_groups(
+      rd_kafka_event_ListConsumerGroupOffsets_result(event->get()), &count);
+  return offsets_of(group, answers, count);
+}
+
+KafkaResult<Progress> Admin::group_offsets(const std::string& group, const std::vector<TopicPartition>& partitions,
+                                           int timeout_ms) {
+  const KafkaResult<PartitionListHandle> list = list_group_offsets(group, partitions, timeout_ms);
+  if (!list) return tl::make_unexpected(list.error());
+  Progress offsets;
+  for (int i = 0; i < (*list)->cnt; ++i) {
+    const rd_kafka_topic_partition_t& each = (*list)->elems[i];
+    if (each.offset >= 0) offsets[partition_of(each)] = each.offset;
+  }
+  return offsets;
+}
+
+KafkaResult<void> Admin::move_group_offsets(const std::string& group, const Progress& to, int timeout_ms) {
+  std::vector<TopicPartition> partitions;
+  for (const auto& each : to) partitions.push_back(each.first);
+  // What is there is read first, for the notes.
+  const KafkaResult<PartitionListHandle> offsets = list_group_offsets(group, partitions, timeout_ms);
+  if (!offsets) return tl::make_unexpected(offsets.error());
+  for (int i = 0; i < (*offsets)->cnt; ++i) (*offsets)->elems[i].offset = to.at(partition_of((*offsets)->elems[i]));
+  const KafkaResult<ClientShare> client = group_client();
+  if (!client) return tl::make_unexpected(client.error());
+  const AlterRequestHandle request(rd_kafka_AlterConsumerGroupOffsets_new(group.c_str(), offsets->get()));
+  rd_kafka_AlterConsumerGroupOffsets_t* requests[] = {request.get()};
+  QueueHandle queue(rd_kafka_queue_new(client->get()));
+  const AdminOptionsHandle how = options(RD_KAFKA_ADMIN_OP_ALTERCONSUMERGROUPOFFSETS, timeout_ms);
+  rd_kafka_AlterConsumerGroupOffsets(client->get(), requests, 1, how.get(), queue.get());
+  KafkaResult<EventHandle> event = wait(queue.get(), timeout_ms);
+  if (!event) return tl::make_unexpected(std::move(event).error());
+  size_t count = 0;
+  const rd_kafka_group_result_t** answers = rd_kafka_AlterConsumerGroupOffsets_result_groups(
+      rd_kafka_event_AlterConsumerGroupOffsets_result(event->get()), &count);
+  const KafkaResult<PartitionListHandle> moved = offsets_of(group, answers, count);
+  if (!moved) return tl::make_unexpected(moved.error());
+  return {};
+}
+
+}  // namespace millrace
