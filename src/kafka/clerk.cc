@@ -241,14 +241,15 @@ std::map<std::string, TopicSettings> Clerk::source_settings() const {
 
 void Clerk::ask_readers() {
   const LimitsShare limits = shared_.destinations.limits();
-  KafkaResult<std::vector<ReaderSnapshot>> asked = ask_reader_lags(
-      *shared_.admin, shared_.destinations.used(), *limits, static_cast<int>(shared_.settings.times.admin_request_ms));
-  const std::string trouble = asked ? "" : asked.error().text;
-  if (trouble != readers_trouble_ && !trouble.empty()) log_warn("readers", "asking how far readers are: {}", trouble);
-  readers_trouble_ = trouble;
+  ReaderLags lags = ask_reader_lags(*shared_.admin, shared_.destinations.used(), *limits,
+                                    static_cast<int>(shared_.settings.times.admin_request_ms));
+  if (lags.trouble != readers_trouble_ && !lags.trouble.empty()) {
+    log_warn("readers", "asking how far readers are: {}", lags.trouble);
+  }
+  readers_trouble_ = lags.trouble;
   MutexLock lock(mutex_);
-  // Old figures would look like good ones.
-  readers_ = asked ? std::move(*asked) : std::vector<ReaderSnapshot>();
+  // Who did not answer is left out: old figures would look like good ones.
+  readers_ = std::move(lags.readers);
 }
 
 std::vector<ReaderSnapshot> Clerk::readers() const {

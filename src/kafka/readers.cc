@@ -42,26 +42,33 @@ ReaderSnapshot reader_lag(const DestinationSettings& destination, const std::str
   return reader;
 }
 
-KafkaResult<std::vector<ReaderSnapshot>> ask_reader_lags(Admin& admin,
-                                                         const std::vector<DestinationSettings>& destinations,
-                                                         const LimitsList& limits, int timeout_ms) {
-  std::vector<ReaderSnapshot> readers;
+ReaderLags ask_reader_lags(Admin& admin, const std::vector<DestinationSettings>& destinations, const LimitsList& limits,
+                           int timeout_ms) {
+  ReaderLags lags;
   for (size_t i = 0; i < destinations.size() && i < limits.size(); ++i) {
     const DestinationSettings& destination = destinations[i];
     if (destination.readers.empty() || limits[i].partitions == 0 || !limits[i].reachable) continue;
     const std::vector<TopicPartition> all = partitions_of_topic(destination.topic, limits[i].partitions);
     const KafkaResult<Progress> ends = ask(admin, all, OffsetQuestion::kLatest, timeout_ms);
-    if (!ends) return tl::make_unexpected(ends.error());
+    if (!ends) {
+      lags.trouble = destination.topic + ": " + ends.error().text;
+      if (is_silence(ends.error().code)) return lags;
+      continue;
+    }
     for (const std::string& group : destination.readers) {
       const KafkaResult<Progress> committed = admin.group_offsets(group, all, timeout_ms);
-      if (!committed) return tl::make_unexpected(committed.error());
       KafkaResult<Progress> starts = Progress();
-      if (committed->size() < all.size()) starts = ask(admin, all, OffsetQuestion::kEarliest, timeout_ms);
-      if (!starts) return tl::make_unexpected(starts.error());
-      readers.push_back(reader_lag(destination, group, limits[i].partitions, *committed, *starts, *ends));
+      if (committed && committed->size() < all.size()) starts = ask(admin, all, OffsetQuestion::kEarliest, timeout_ms);
+      if (!committed || !starts) {
+        const KafkaError& error = committed ? starts.error() : committed.error();
+        lags.trouble = error.text;
+        if (is_silence(error.code)) return lags;
+        continue;
+      }
+      lags.readers.push_back(reader_lag(destination, group, limits[i].partitions, *committed, *starts, *ends));
     }
   }
-  return readers;
+  return lags;
 }
 
 }  // namespace millrace

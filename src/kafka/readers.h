@@ -21,10 +21,15 @@ struct ReaderSnapshot {
   std::map<int32_t, int64_t> lag;
 };
 
-// One request for the ends, one for each group. Topics that are not known yet are left out.
-KafkaResult<std::vector<ReaderSnapshot>> ask_reader_lags(Admin& admin,
-                                                         const std::vector<DestinationSettings>& destinations,
-                                                         const LimitsList& limits, int timeout_ms);
+struct ReaderLags {
+  std::vector<ReaderSnapshot> readers;
+  std::string trouble;  // why some are left out; empty: none is
+};
+
+// One request for the ends, one for each group. A group that may not be seen is left out without the others; when
+// nobody answers, no further one is asked. Topics that are not known yet are left out silently.
+ReaderLags ask_reader_lags(Admin& admin, const std::vector<DestinationSettings>& destinations, const LimitsList& limits,
+                           int timeout_ms);
 
 // The pure part of it: `starts` are needed for partitions without a commit only.
 ReaderSnapshot reader_lag(const DestinationSettings& destination, const std::string& group, int32_t partitions,

@@ -322,7 +322,6 @@ public final class KafkaTool {
     String name = request.get("group").asText();
     var found = admin(request).describeConsumerGroups(List.of(name)).all().get(LIMIT_SECONDS, TimeUnit.SECONDS).get(name);
     ObjectNode answer = JSON.createObjectNode();
-    answer.put("state", found.groupState().toString());
     answer.put("type", found.type().toString());
     var members = answer.putArray("members");
     found.members().forEach(member -> {
