@@ -162,9 +162,9 @@ SEEDS_OF_OLD_BROKERS = 10_000
 
 def simulation(tally):
     program = "build/release/sim_run"
-    step(tally, f"simulation, {SEEDS} seeds", [program, "1", str(SEEDS)], 300)
+    step(tally, f"simulation, {SEEDS} seeds", [program, "1", str(SEEDS)], 600)
     old = [program, "1", str(SEEDS_OF_OLD_BROKERS), "--old-coordinator"]
-    step(tally, f"simulation, {SEEDS_OF_OLD_BROKERS} seeds, brokers before 4.0", old, 300)
+    step(tally, f"simulation, {SEEDS_OF_OLD_BROKERS} seeds, brokers before 4.0", old, 600)
 
 
 OLD_KAFKA = "3.9.1"
@@ -177,7 +177,7 @@ def faults(tally):
     if code != 0:
         tally.add(0, 1)
         return
-    step(tally, "faults", ["tests/faults/run", "short"], 1500, env=dict(os.environ, MILLRACE_BIN=DAEMON))
+    step(tally, "faults", ["tests/faults/run", "short"], 2400, env=dict(os.environ, MILLRACE_BIN=DAEMON))
 
 
 def plain(tally, levels):

@@ -33,7 +33,7 @@ def load_script(name):
 
 
 kafka_script = load_script("kafka")
-START_SECONDS = 60
+START_SECONDS = 180
 
 
 class Node(kafka_script.Broker):
@@ -199,7 +199,7 @@ class Cluster:
             raise
         return self
 
-    def warm(self, seconds=30):
+    def warm(self, seconds=90):
         """Until the internal topics of groups are there: the first question makes them."""
         end = time.monotonic() + seconds
         while True:

@@ -180,7 +180,7 @@ class Held:
         await self.go_on.wait()
         return FORWARD
 
-    async def caught(self, seconds=20):
+    async def caught(self, seconds=60):
         await asyncio.wait_for(self.arrived.wait(), seconds)
         return self.frame
 
@@ -188,7 +188,7 @@ class Held:
         """Of a stalled frame: it and what waits behind it goes on."""
         self.go_on.set()
 
-    async def deliver(self, seconds=20, tries=20):
+    async def deliver(self, seconds=60, tries=20):
         """Sends a request that was held to the broker; returns its answer. A busy coordinator is asked again."""
         for _ in range(tries):
             answer = await self.frame.link.send_upstream(self.frame, seconds)
@@ -204,7 +204,7 @@ class Watch:
     def __init__(self, rule):
         self.rule, self.frames = rule, asyncio.Queue()
 
-    async def next(self, seconds=20):
+    async def next(self, seconds=60):
         return await asyncio.wait_for(self.frames.get(), seconds)
 
 

@@ -16,6 +16,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "tests", "kafka"))
 sys.path.insert(0, HERE)
 
+from cases.reloading import write  # noqa: E402  (the paths are set just above)
 from harness.broker import kafka_wire  # noqa: E402  (the paths are set just above)
 from harness.case import Place, Rig, Sampler  # noqa: E402
 from harness.checker import Checker  # noqa: E402
@@ -26,6 +27,8 @@ from harness.records import read_file, to_send  # noqa: E402
 KafkaError = kafka_wire.KafkaError
 DIRECTORY = os.path.join(ROOT, "build", "tests", "faults")
 PARTS = {}
+# One condition of the graph under load in two spellings.
+HUMANS = ("!value.robot", "value.robot == false")
 
 
 class NoEffect(AssertionError):
@@ -85,7 +88,7 @@ class Field(Place):
             items.append(to_send(topic, value, key, partition, (("id", key),), when))
         self.produce(items)
 
-    def patiently(self, ask, seconds=30):
+    def patiently(self, ask, seconds=90):
         """A broker that is moving its roles, or gone, is asked again."""
         end = time.monotonic() + seconds
         while True:
@@ -162,7 +165,7 @@ class Field(Place):
             raise NoEffect("no record was checked")
         return checker.verdict
 
-    def settle(self, topics, seconds=15):
+    def settle(self, topics, seconds=45):
         """A transaction that a kill left open may stay so until its time-out; longer it may not."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -296,6 +299,9 @@ class Subject:
         """How it ended for good, or None."""
         return next((code for code in self.codes if code in self.final_codes), None)
 
+    def helped(self):
+        return 0
+
     def close(self):
         self.closing.set()
         if self.guard:
@@ -377,6 +383,18 @@ class Millrace(Subject):
             self.daemon.ask_to_stop()
         except FileNotFoundError:
             self.send(signal.SIGTERM)
+
+    def reload(self):
+        """Its file says the same in other words, and it is told so."""
+        document = self.daemon.document
+        stage = document["stages"]["humans"]
+        stage["filter"] = next(text for text in HUMANS if text != stage["filter"])
+        write(self.daemon, document)
+        self.send(signal.SIGHUP)
+
+    def helped(self):
+        """Chunks that workers of this process have taken from each other."""
+        return max(0, int(self.daemon.count("worker_helped_chunks_total")))
 
     def recoveries(self):
         return self.daemon.log_text().count("recover")

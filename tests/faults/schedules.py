@@ -35,15 +35,15 @@ def well(frame):
     return frame.codes == []
 
 
-async def broken_off(held, seconds=30):
+async def broken_off(held):
     """The request is caught; 5 ms later the client's connection breaks, the broker's side stays open."""
-    frame = await held.caught(seconds)
+    frame = await held.caught()
     await asyncio.sleep(RESET_AFTER)
     frame.link.reset_client()
     return frame
 
 
-async def quiet(watch, seconds=0.1, most=5.0):
+async def quiet(watch, seconds=0.25, most=5.0):
     """Until nothing has been seen for a while."""
     end = asyncio.get_running_loop().time() + most
     count = 0
@@ -67,15 +67,15 @@ async def half_written(proxy, subject, kill_it):
     late = proxy.hold(api=END_TXN, match=commits, skip=WARM)
     repeats = proxy.watch(on="answer", api=END_TXN, match=well)
     third = None
-    await late.caught(30)
+    await late.caught()
     while not repeats.frames.empty():
         repeats.frames.get_nowait()
     third = proxy.hold(stall=True, api=PRODUCE, skip=2)
     produced = proxy.watch(on="answer", api=PRODUCE)
     offsets = proxy.watch(on="answer", api=TXN_OFFSET_COMMIT, match=well)
     await broken_off(late)
-    await repeats.next(15)
-    await third.caught(15)
+    await repeats.next()
+    await third.caught()
     await produced.next()
     await produced.next()
     try:
@@ -103,7 +103,7 @@ async def x2(proxy, subject):
 async def all_written(proxy, subject, late, kill_it):
     """The held end of N arrives when N+1 is written and its offsets are about to be added."""
     repeats = proxy.watch(on="answer", api=END_TXN, match=well)
-    await late.caught(30)
+    await late.caught()
     while not repeats.frames.empty():
         repeats.frames.get_nowait()
     written = []
@@ -113,11 +113,11 @@ async def all_written(proxy, subject, late, kill_it):
     proxy.rules.append(early)
     produced = proxy.watch(on="answer", api=PRODUCE)
     await broken_off(late)
-    await repeats.next(15)
-    await produced.next(15)
+    await repeats.next()
+    await produced.next()
     await quiet(produced)
     written.append(True)
-    await offsets.caught(15)
+    await offsets.caught()
     answer = await late.deliver()
     if kill_it:
         shoot(subject)
@@ -143,14 +143,14 @@ async def x3_own(proxy, subject):
 async def x4(proxy, subject):
     """TxnOffsetCommit of N arrives just before EndTxn of N+1: the committed offset goes back to that of N."""
     late = proxy.hold(api=TXN_OFFSET_COMMIT, skip=WARM)
-    await late.caught(30)
+    await late.caught()
     ended = proxy.hold(stall=True, api=END_TXN, skip=1)
     seen = proxy.hold(stall=True, on="answer", api=END_TXN, skip=1)
     await broken_off(late)
-    await ended.caught(20)
+    await ended.caught()
     answer = await late.deliver()
     ended.release()
-    await seen.caught(10)
+    await seen.caught()
     shoot(subject)
     seen.release()
     return answer.codes
@@ -164,13 +164,13 @@ async def x6(proxy, subject):
     """An EndTxn is left without an answer, so that the producer is replaced; the InitProducerId of that is held,
     repeated by the client, and arrives two transactions later: it fences the producer that is in use."""
     lost = proxy.hold(api=END_TXN, match=commits, skip=WARM)
-    await lost.caught(30)
+    await lost.caught()
     late = proxy.hold(api=INIT_PRODUCER_ID)
     await broken_off(lost)
-    await broken_off(late, 20)
+    await broken_off(late)
     ends = proxy.watch(on="answer", api=END_TXN, match=well)
-    await ends.next(20)
-    await ends.next(20)
+    await ends.next()
+    await ends.next()
     answer = await late.deliver()
     proxy.forget(ends)
     return answer.codes

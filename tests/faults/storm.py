@@ -23,7 +23,9 @@ from frames import (
 from kproxy import FORWARD, SWALLOWED
 from rig import NoEffect
 
-REACH_SECONDS = 20
+REACH_SECONDS = 45
+# A new configuration is read, checked and taken within some tens of milliseconds.
+RELOAD_SECONDS = 0.15
 
 
 class Storm:
@@ -42,7 +44,7 @@ class Storm:
     def total(self):
         return sum(self.field.committed(self.group).values())
 
-    def progress(self, seconds=40, what="progress"):
+    def progress(self, seconds=90, what="progress"):
         """Waits for a commit that is not there yet; returns the seconds that it took."""
         before = self.total()
         return self.field.until(lambda: self.total() > before, seconds, what)
@@ -52,7 +54,7 @@ class Storm:
     def kill_at(self, point, victim):
         for _ in range(3):
             # The kill before this one may have been a moment ago.
-            self.field.until(lambda: victim.pid, 10, f"start of {victim.name}")
+            self.field.until(lambda: victim.pid, 30, f"start of {victim.name}")
             if POINTS[point](self, victim):
                 self.field.count(point)
                 return
@@ -124,6 +126,15 @@ class Storm:
         time.sleep(self.dice.random() * 0.1)
         return victim.kill()
 
+    def reloading(self, victim):
+        """While it takes its file anew; the file then says the same in other words."""
+        pid = victim.pid
+        if pid is None:
+            return False
+        victim.reload()
+        time.sleep(self.dice.random() * RELOAD_SECONDS)
+        return victim.kill()
+
     def rebalanced(self, victim):
         """A member comes or goes; the victim is killed while the group is made anew."""
         other = self.dice.choice([member for member in self.members if member is not victim])
@@ -177,6 +188,7 @@ POINTS = {
     "P14 between batches": lambda storm, one: storm.at_frame(
         one, "answer", END_TXN, True, after=0.0005 + 0.02 * storm.dice.random()
     ),
+    "P15 during a reload": lambda storm, one: storm.reloading(one),
     "P16 during a stop": lambda storm, one: storm.stopping(one),
     "P17 during a rebalance": lambda storm, one: storm.rebalanced(one),
     "P18 while producing dead letters": lambda storm, one: storm.dead_letter(one),

@@ -5,6 +5,13 @@ from rig import Copier, Millrace, Onlooker
 from storm import Storm
 
 
+# Steps of a condition: enough that a chunk of some tens of records is worth being taken by a worker that is idle.
+WEIGHT = 200
+# On a busy machine a commit takes longer than these short intervals, and backpressure would hold reading back to less
+# than the load: it works here, but never takes a worker below this rate.
+LEAST_RATE = {"backpressure": {"min_rate": "2000/s"}}
+
+
 class World:
     """Topics, graph, load, onlookers and instances of one run."""
 
@@ -22,13 +29,13 @@ class World:
         **changes,
     ):
         self.field, self.switches = field, switches
-        self.changes = {"workers": 2, "stop": {"timeout": "5s"}, **changes}
+        self.changes = {"workers": 2, "stop": {"timeout": "5s"}, "rate": LEAST_RATE, **changes}
         kafka = {"session_timeout": "6s", "heartbeat_interval": "500ms", "static": static, **(kafka or {})}
         if field.rig.subject == "copier":
             source, target = field.create(source=6, out=4)
             self.graph, self.poison = field.straight(source, target, 4), 0
         else:
-            source, self.graph = loaded_graph(field, kafka=kafka, interval=interval)
+            source, self.graph = loaded_graph(field, weight=WEIGHT, kafka=kafka, interval=interval)
             self.poison = 150
         self.source, self.rate, self.static = source, rate, static
         self.targets = field.targets(self.graph)
@@ -48,7 +55,7 @@ class World:
         for member in self.members:
             member.start()
         if self.members:
-            self.storm.progress(60, "first commit")
+            self.storm.progress(90, "first commit")
 
     def member(self, name, **changes):
         """An instance, not started."""
@@ -67,12 +74,13 @@ class World:
         member.start()
         return member
 
-    def finish(self, seconds=90, least=2000):
+    def finish(self, seconds=180, least=2000):
         """The load ends, what is left is read, and everything is judged."""
         field = self.field
         answer = field.unload(self.load)
         field.drained(self.graph, seconds)
         recoveries = sum(member.recoveries() for member in self.members)
+        helped = sum(member.helped() for member in self.members)
         for member in self.members:
             member.close()
         self.check_codes()
@@ -84,7 +92,7 @@ class World:
         counts = verdict.counts
         field.note(
             f"{counts['sources']} records in, {counts['outputs']} out, {counts['dead']} dead, {recoveries} recoveries, "
-            f"{answer['sent']} sent"
+            f"{answer['sent']} sent, {helped} chunks by other workers since the last starts"
         )
         field.count("records", counts["sources"])
         return verdict

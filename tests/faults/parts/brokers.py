@@ -8,7 +8,7 @@ from world import World, resident
 ROLES = ["controller", "group coordinator", "transaction coordinator", "source leader", "target leader"]
 SINGLE = ["kill", "stop", "freeze", "isolate"]
 KINDS = [*SINGLE, "reset", "elect", "move coordinators", "all"]
-WITHOUT_SECONDS = 25
+WITHOUT_SECONDS = 60
 COORDINATORS = ["__consumer_offsets", "__transaction_state"]
 
 
@@ -61,7 +61,7 @@ def all_killed(world):
         node.begin()
     for node in nodes:
         node.wait()
-    return world.storm.progress(60, "commit after all brokers were killed")
+    return world.storm.progress(120, "commit after all brokers were killed")
 
 
 def moved_on(world, seconds):
@@ -78,7 +78,7 @@ def moved_on(world, seconds):
 def leaders_moved(world, topics):
     if world.field.kafka("moveLeaders", topics=topics)["moved"] == 0:
         raise NoEffect("no leader has moved")
-    return world.storm.progress(30, f"commit after the leaders of {topics} moved")
+    return world.storm.progress(75, f"commit after the leaders of {topics} moved")
 
 
 def single_fault(world, kind, role):
@@ -99,18 +99,18 @@ def single_fault(world, kind, role):
     finally:
         mend(cluster, kind, number)
     field.count(f"of the {role}")
-    return max(took, world.storm.progress(30, f"commit after {kind} of broker {number}, {about}"))
+    return max(took, world.storm.progress(75, f"commit after {kind} of broker {number}, {about}"))
 
 
 def one_fault(world, kind, role):
     field, cluster = world.field, world.field.cluster
-    field.until(cluster.all_in_sync, 60, "state in which all replicas are in sync")
+    field.until(cluster.all_in_sync, 150, "state in which all replicas are in sync")
     if kind == "all":
         return all_killed(world)
     if kind == "reset":
         if cluster.proxy.break_all() == 0:
             raise NoEffect("no connection to break")
-        return world.storm.progress(20, "commit after all connections were broken")
+        return world.storm.progress(120, "commit after all connections were broken")
     if kind == "elect":
         return leaders_moved(world, [world.source, *world.targets])
     if kind == "move coordinators":
@@ -145,7 +145,7 @@ def coordinator_stalled(field):
         time.sleep(5.9 + field.dice.random())
         node.thaw()
         field.count("coordinator stalled")
-        field.figure("coordinator back to a commit on every partition", moved_on(world, 40))
+        field.figure("coordinator back to a commit on every partition", moved_on(world, 90))
     world.finish()
 
 

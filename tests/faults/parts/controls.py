@@ -64,7 +64,7 @@ def storm_on(field, broken, cycles, first):
         time.sleep(0.3)
     field.unload(load)
     try:
-        field.drained(graph, 30)
+        field.drained(graph, 90 if broken is None else 30)
     except AssertionError:
         if broken is None:
             raise

@@ -7,6 +7,10 @@ from frames import END_TXN, PRODUCE, TXN_OFFSET_COMMIT
 from rig import NoEffect, part
 from world import World
 
+# An instance that is gone for good: until the others have committed on each of its partitions, at the 95th percentile.
+LOST_SECONDS = 25
+# One run alone is held to three times of what twenty are held to.
+SLACK = 3
 ASSIGNORS = {"range": "range", "cooperative": "cooperative-sticky"}
 
 
@@ -30,7 +34,7 @@ def rebalances(field, assignor, rounds=5, switches=None):
             field.count("rebalance: killed")
         world.members.remove(leaving)
         time.sleep(0.5 + field.dice.random() * 1.5)
-    world.storm.progress(60)
+    world.storm.progress(90)
     world.finish()
 
 
@@ -81,15 +85,15 @@ def zombie(field):
         return True
 
     rule = field.proxy.rule(act, api=api, client=world.storm.client(victim), skip=field.dice.randrange(5))
-    field.until(lambda: held, 20, "frame of the victim")
+    field.until(lambda: held, 60, "frame of the victim")
     field.proxy.unrule(rule)
     time.sleep(14)
-    world.storm.progress(20, "progress of the others")
+    world.storm.progress(60, "progress of the others")
     victim.send(signal.SIGCONT)
     field.count("zombie")
     field.note(f"stopped at {held[0]}")
     time.sleep(3)
-    world.storm.progress(30, "progress with the zombie back")
+    world.storm.progress(90, "progress with the zombie back")
     world.finish()
 
 
@@ -107,12 +111,12 @@ def machine_lost(field):
         lambda: all(
             offset > before.get(place, -1) for place, offset in field.committed(world.storm.group).items()
         ),
-        60,
+        90,
         "commit on every partition",
     )
     field.count("instance lost")
     field.figure("instance lost to a commit on every partition", took)
     field.note(f"all partitions moved on after {took:.1f} s")
-    assert took <= 25 * 1.5, f"{took:.1f} s"
+    assert took <= LOST_SECONDS * SLACK, f"{took:.1f} s"
     world.members.remove(victim)
     world.finish()

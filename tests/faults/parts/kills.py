@@ -8,8 +8,8 @@ from world import World
 
 EACH = 3
 RATE = 4000  # records a second: 1,000 kills are to be met by five million of them
-BY_CHANCE = 9
-NOT_FOR_COPIER = ("P2", "P16", "P18")
+BY_CHANCE = 6
+NOT_FOR_COPIER = ("P2", "P15", "P16", "P18")
 
 
 def plan(field, each, by_chance):
@@ -29,7 +29,7 @@ def kill_round(field, each=EACH, by_chance=BY_CHANCE):
         world.storm.kill_at(point, field.dice.choice(world.members))
         if field.dice.random() < 0.5:
             # Half of the kills meet an instance that has come to work again.
-            took.append(world.storm.progress(20, f"commit after {point}"))
+            took.append(world.storm.progress(60, f"commit after {point}"))
         else:
             time.sleep(field.dice.random() * 0.3)
     field.count("kills", len(kills))
@@ -39,7 +39,7 @@ def kill_round(field, each=EACH, by_chance=BY_CHANCE):
 
 @part("kills", brokers=3)
 def kills(field):
-    """60 SIGKILLs, 3 at each point and 9 by chance, 2 instances, 3 brokers, under load: exact"""
+    """60 SIGKILLs, 3 at each point and 6 by chance, 2 instances, 3 brokers, under load: exact"""
     kill_round(field)
 
 

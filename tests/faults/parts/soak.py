@@ -46,7 +46,7 @@ def soak(field, seconds, kills):
     field.count("refused late requests", sum(1 for _, codes in late if codes and codes != ("lost",)))
     if kills:
         field.count("kills", count)
-    world.storm.progress(60)
+    world.storm.progress(90)
     world.finish()
 
 

@@ -20,7 +20,7 @@ def restarts(field, static):
         time.sleep(0.5 + field.dice.random())
         starts = member.starts
         assert member.kill()
-        field.until(lambda: member.starts > starts, 10, "start after the kill")  # noqa: B023 (called at once)
+        field.until(lambda: member.starts > starts, 30, "start after the kill")  # noqa: B023 (called at once)
         field.figure("restart to first commit", world.storm.progress(60, "first commit"))
         field.count("restart")
     world.finish()
@@ -44,7 +44,7 @@ def leader_killed(field):
     world = World(field, ["a"], rate=1000, kafka=DEFAULTS, interval="1s")
     cluster = field.cluster
     for _ in range(REPETITIONS):
-        field.until(cluster.all_in_sync, 60, "state in which all replicas are in sync")
+        field.until(cluster.all_in_sync, 150, "state in which all replicas are in sync")
         leaders = field.asked(lambda wire: wire.metadata())["topics"][world.source]
         node = cluster.node(field.dice.choice(sorted(set(leaders.values()))))
         node.kill()

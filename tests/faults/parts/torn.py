@@ -38,14 +38,14 @@ def directed(field, name, rule=True, ring=4, make=None):
     async def run():
         return await schedule(field.proxy, subject)
 
-    future = field.proxy.run_later(run(), 60)
+    future = field.proxy.run_later(run(), 180)
     subject.start()
-    field.until(lambda: future.done() or subject.gave_up() is not None, 70, "end of the schedule")
+    field.until(lambda: future.done() or subject.gave_up() is not None, 190, "end of the schedule")
     if not future.done():
         raise NoEffect(f"the subject ended with {subject.gave_up()} before the schedule did")
     codes = future.result(1)
     if rule:
-        field.drained(graph, 40)
+        field.drained(graph, 90)
     else:
         # What is damaged may never drain: the audit stops the process, as it should.
         try:

@@ -5,13 +5,19 @@ import time
 from harness.case import Sampler, case
 
 
-def loaded_graph(place, partitions=6, **top):
-    """Generated records (harness: Loader) through a filter, a classify and a computed key."""
+def loaded_graph(place, partitions=6, weight=0, **top):
+    """Generated records (harness: Loader) through a filter, a classify and a computed key. weight: steps of a condition
+    that always holds, so that a chunk takes a while."""
     source, *_ = place.create(**{"in": partitions, "out.up": 4, "out.down": 4, "robots": 4, "dead": 1})
     graph = place.graph(place.topic("dead"), **top)
     graph.source("all", [source], start="earliest")
-    graph.filter("humans", "all", "!value.robot", lambda item: not item.value["robot"])
-    graph.filter("robots", "all", "value.robot", lambda item: item.value["robot"])
+    origin = "all"
+    if weight:
+        numbers = ", ".join(str(number) for number in range(weight))
+        graph.filter("weighed", "all", f"[{numbers}].all(x, x * value.delta < 1000000000)", lambda item: True)
+        origin = "weighed"
+    graph.filter("humans", origin, "!value.robot", lambda item: not item.value["robot"])
+    graph.filter("robots", origin, "value.robot", lambda item: item.value["robot"])
     rules = [("up", "value.delta >= 0", lambda item: item.value["delta"] >= 0)]
     graph.classify("way", "humans", rules, "down", field="way")
     graph.destination("by_way", "way", place.topic("out.{port}"), 4)
