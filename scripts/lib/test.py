@@ -155,9 +155,11 @@ def optional(tally, name, path, words, seconds):
         step(tally, name, [path, *words], seconds, env=dict(os.environ, MILLRACE_BIN=DAEMON))
 
 
-# Seeds of the simulation: with brokers of today, and with the group coordinator of those before 4.0.
+# Seeds of the simulation: with brokers of today, with the group coordinator of those before 4.0, and with workers that
+# take chunks of each other.
 SEEDS = 20_000
 SEEDS_OF_OLD_BROKERS = 10_000
+SEEDS_OF_SHARED_CHUNKS = 6_000
 
 
 def simulation(tally):
@@ -165,6 +167,8 @@ def simulation(tally):
     step(tally, f"simulation, {SEEDS} seeds", [program, "1", str(SEEDS)], 600)
     old = [program, "1", str(SEEDS_OF_OLD_BROKERS), "--old-coordinator"]
     step(tally, f"simulation, {SEEDS_OF_OLD_BROKERS} seeds, brokers before 4.0", old, 600)
+    shared = [program, "1", str(SEEDS_OF_SHARED_CHUNKS), "--share"]
+    step(tally, f"simulation, {SEEDS_OF_SHARED_CHUNKS} seeds, shared chunks", shared, 600)
 
 
 OLD_KAFKA = "3.9.1"

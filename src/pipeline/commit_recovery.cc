@@ -16,8 +16,8 @@ namespace {
 // before its partitions are revoked. Beyond these times nobody will tell us.
 constexpr int64_t kMovedOnLimitMs = 30'000;
 constexpr int64_t kMissingLimitMs = 10'000;
-// A coordinator that moves twice within a second or two can say the same old thing twice (simulated: seed 1464), and
-// the end of the process has time: so many times the agreement of two answers.
+// A coordinator that moves twice within a second or two can say the same old thing twice (simulated: seed 1464 with
+// shared chunks), and the end of the process has time: so many times the agreement of two answers.
 constexpr int64_t kWentBackAgreements = 5;
 
 // Another producer with our id fences us each time that it recovers, as we do it. A delayed request of our own does so
