@@ -33,26 +33,33 @@ std::vector<LiveReconcile::Topic> topics_of(const Pipeline& pipeline) {
 }  // namespace
 
 LiveWatch::LiveWatch(const Pipeline& pipeline, See see)
-    : settings_(edge_settings(pipeline.spec, *pipeline.graph)), see_(std::move(see)), live_(topics_of(pipeline)) {
-  for (const LiveReconcile::Topic& topic : topics_of(pipeline)) {
-    if (topic.undecidable.empty()) asked_.push_back(topic.topic);
+    : settings_(edge_settings(pipeline.spec, *pipeline.graph)), see_(std::move(see)), live_({}) {
+  follow(pipeline);
+}
+
+void LiveWatch::follow(const Pipeline& pipeline) {
+  const std::vector<LiveReconcile::Topic> topics = topics_of(pipeline);
+  {
+    const MutexLock lock(mutex_);
+    live_.change(topics);
+    wanted_.clear();
+    for (const LiveReconcile::Topic& topic : topics) {
+      if (topic.undecidable.empty()) wanted_.push_back(topic.topic);
+    }
   }
+  wake_.notify();
 }
 
 void LiveWatch::start() {
-  if (asked_.empty()) return;
-  auto admin = Admin::create(settings_);
-  if (!admin) {
-    log_warn("reconcile", "{}", admin.error().what);
-    return;
-  }
-  admin_ = std::move(*admin);
   thread_ = Thread("reconcile", [this] { run(); });
 }
 
 void LiveWatch::hurry() {
   stopping_ = true;
-  if (admin_) admin_->give_up();
+  {
+    const MutexLock lock(mutex_);
+    if (admin_) admin_->give_up();
+  }
   wake_.notify();
 }
 
@@ -68,19 +75,40 @@ std::vector<ReconcileStatus> LiveWatch::status() const {
 
 void LiveWatch::run() {
   while (!stopping_) {
-    look();
+    const std::vector<std::string> topics = wanted();
+    Admin* const client = topics.empty() ? nullptr : admin();
+    if (client != nullptr) look(*client, topics);
     if (!stopping_) static_cast<void>(wake_.wait(kEveryMs));
   }
 }
 
-void LiveWatch::look() {
+std::vector<std::string> LiveWatch::wanted() const {
+  const MutexLock lock(mutex_);
+  return wanted_;
+}
+
+Admin* LiveWatch::admin() {
+  const MutexLock lock(mutex_);
+  if (admin_ != nullptr || refused_) return admin_.get();
+  auto made = Admin::create(settings_);
+  if (made) {
+    admin_ = std::move(*made);
+    if (stopping_) admin_->give_up();
+  } else {
+    refused_ = true;
+    log_warn("reconcile", "{}", made.error().what);
+  }
+  return admin_.get();
+}
+
+void LiveWatch::look(Admin& admin, const std::vector<std::string>& topics) {
   const auto timeout_ms = static_cast<int>(settings_.times.admin_request_ms);
   const auto give_up = [this](const KafkaError& error) {
     const MutexLock lock(mutex_);
     live_.unknown("the brokers do not say where the topic ends: " + error.text);
   };
   const LiveReconcile::Seen before = see_();
-  const auto facts = admin_->topics(asked_, timeout_ms);
+  const auto facts = admin.topics(topics, timeout_ms);
   if (!facts) return give_up(facts.error());
   std::map<TopicPartition, OffsetQuestion> questions;
   for (const auto& [topic, fact] : *facts) {
@@ -89,7 +117,7 @@ void LiveWatch::look() {
   std::map<std::string, TopicEnds> ends;
   std::set<std::string> unknown;
   for (const bool committed : {true, false}) {
-    const auto answers = admin_->offsets(questions, timeout_ms, committed);
+    const auto answers = admin.offsets(questions, timeout_ms, committed);
     if (!answers) return give_up(answers.error());
     for (const auto& question : questions) {
       const auto answer = answers->find(question.first);

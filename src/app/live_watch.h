@@ -1,8 +1,8 @@
 // LiveWatch: a thread that looks at exclusive destinations every ten seconds, for LiveReconcile. Beside the pipeline:
 // it waits for brokers, the pipeline never waits for it.
 //
-// Made, started and stopped by the main thread; status() by any thread. What it asks of the engine and the edge must
-// outlive it.
+// Made, started and stopped by the main thread; follow() by the thread that reloads, status() by any. What it asks of
+// the engine and the edge must outlive it.
 #pragma once
 
 #include <atomic>
@@ -28,8 +28,9 @@ class LiveWatch {
   LiveWatch(const LiveWatch&) = delete;
   LiveWatch& operator=(const LiveWatch&) = delete;
 
-  // Begins, where there is something to look at.
   void start();
+  // Another version of the configuration runs, with the same brokers.
+  void follow(const Pipeline& pipeline);
   // What is being asked is given up; returns at once.
   void hurry();
   // Returns within about a second.
@@ -39,14 +40,19 @@ class LiveWatch {
 
  private:
   void run();
-  void look();
+  // Topics that may be decidable.
+  [[nodiscard]] std::vector<std::string> wanted() const;
+  // The client, made when it is first needed; null: it cannot be made.
+  Admin* admin();
+  void look(Admin& admin, const std::vector<std::string>& topics);
 
-  EdgeSettings settings_;
+  const EdgeSettings settings_;
   const See see_;
-  std::vector<std::string> asked_;  // topics that may be decidable
-  std::unique_ptr<Admin> admin_;
+  bool refused_ = false;  // there will be no client; the thread's own
   mutable Mutex mutex_;
+  std::unique_ptr<Admin> admin_ GUARDED_BY(mutex_);
   LiveReconcile live_ GUARDED_BY(mutex_);
+  std::vector<std::string> wanted_ GUARDED_BY(mutex_);
   WakeUp wake_;
   std::atomic<bool> stopping_{false};
   Thread thread_;

@@ -22,7 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kFileMs = 2000;
-constexpr int64_t kReloadMs = 60'000;
+constexpr int64_t kReloadMs = 80'000;  // two in a row may take half of it each
 constexpr size_t kDaemonsMax = 1000;
 
 struct Daemon {

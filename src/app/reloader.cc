@@ -14,7 +14,7 @@ namespace millrace {
 
 namespace {
 
-constexpr int64_t kGapMs = 1000;        // between two changes: who asks more often gets one for all
+constexpr int64_t kGapMs = 1000;        // between two tries: who asks more often gets one for all
 constexpr int64_t kIdleMs = 500;        // between two looks at what is due
 constexpr int64_t kTopicsMs = 10'000;   // for the brokers to answer about new topics
 constexpr int64_t kWorkersMs = 20'000;  // for the workers to change over
@@ -109,7 +109,7 @@ void Reloader::run() {
   }
 }
 
-// All that is asked by now, and within the gap after the last change, is one reload.
+// All that is asked by now, and within the gap after the last try, is one reload.
 void Reloader::serve(std::vector<ControlSocket::Request> requests) {
   std::vector<ControlSocket::Request> wanted;
   const auto sort_out = [&](std::vector<ControlSocket::Request> more) {
@@ -124,12 +124,13 @@ void Reloader::serve(std::vector<ControlSocket::Request> requests) {
   sort_out(std::move(requests));
   if (wanted.empty() && !requested_.load()) return;
   for (int64_t left = 1; left > 0 && !ending_.load();) {
-    left = changed_at_ms_ + kGapMs - parts_.clock.mono_ms();
+    left = std::max(changed_at_ms_, tried_at_ms_) + kGapMs - parts_.clock.mono_ms();
     sort_out(control_.wait(wake_, std::max<int64_t>(left, 0)));
   }
   requested_.store(false);
   const Outcome outcome =
       ending_.load() ? Outcome{ExitCode::internal, "the daemon is ending; nothing was reloaded\n"} : reload();
+  tried_at_ms_ = parts_.clock.mono_ms();
   const std::string answer = fmt::format("{}\n{}", static_cast<int>(outcome.code), outcome.text);
   for (ControlSocket::Request& request : wanted) control_.answer(std::move(request), answer);
 }
@@ -147,6 +148,7 @@ Reloader::Outcome Reloader::refuse(const std::string& why) {
     view_.error = why;
   }
   log_error("reload", "refused, the configuration of before runs on: {}", escape_for_log(first_line(why), 1024));
+  note("reload_refused", running_->spec.config_hash, first_line(why));
   return {ExitCode::config, why + (why.ends_with('\n') ? "" : "\n") +
                                 "refused: nothing has changed, the configuration of before runs on\n"};
 }
@@ -194,7 +196,8 @@ std::string Reloader::adopt(std::shared_ptr<const Pipeline> next, std::vector<st
   const std::vector<uint16_t> places = parts_.edge.add_destinations(destination_settings(next->spec, *next->graph));
   if (const std::string hindrance = ask_for_topics(places); !hindrance.empty()) {
     static_cast<void>(parts_.edge.add_destinations(destination_settings(running_->spec, *running_->graph)));
-    parts_.edge.keep_destinations(places_);
+    // While some worker is on its way to the running version, it still writes to the topics of the one before.
+    if (!changing_) parts_.edge.keep_destinations(places_);
     return hindrance;
   }
   parts_.edge.tune(tuning_of(edge_settings(next->spec, *next->graph)));
@@ -233,6 +236,12 @@ std::string Reloader::ask_for_topics(const std::vector<uint16_t>& places) {
   }
 }
 
+void Reloader::note(const char* kind, std::string subject, std::string text) const {
+  constexpr size_t kTextMax = 2000;
+  if (text.size() > kTextMax) text = text.substr(0, kTextMax) + "...";
+  parts_.note({parts_.clock.wall_ms(), kind, std::move(subject), std::move(text)});
+}
+
 void Reloader::finish_change() {
   if (!changing_ || !parts_.engine.behind().empty()) return;
   changing_ = false;
@@ -244,6 +253,7 @@ void Reloader::take(std::shared_ptr<const Pipeline> next) {
   running_ = std::move(next);
   changed_at_ms_ = parts_.clock.mono_ms();
   note_tables(*running_);
+  parts_.live_watch.follow(*running_);
   const MutexLock lock(mutex_);
   ProgramFacts facts = *facts_;
   describe(*running_, facts);
@@ -254,11 +264,13 @@ void Reloader::take(std::shared_ptr<const Pipeline> next) {
 Reloader::Outcome Reloader::tell(const std::vector<config::Change>& changes, bool adopted,
                                  const std::vector<std::string>& late) {
   std::vector<std::string> waiting;
+  std::string what;
   Outcome outcome;
   for (const config::Change& change : changes) {
     const std::string text = config::text_of(change, file_);
     if (change.applies == config::Applies::needs_restart) waiting.push_back(text);
     outcome.text += text + "\n";
+    what += (what.empty() ? "" : "; ") + config::words_of(change);
     log_info("reload", "{}", escape_for_log(text, 512));
   }
   for (const std::string& who : late) outcome.text += "not in effect yet: " + who + "\n";
@@ -267,6 +279,7 @@ Reloader::Outcome Reloader::tell(const std::vector<config::Change>& changes, boo
                                 parts_.engine.version()->number, running_->spec.config_hash);
   if (!waiting.empty()) sum += fmt::format("; {} of {} changes need a restart", waiting.size(), changes.size());
   log_info("reload", "{}", sum);
+  if (adopted || !changes.empty()) note("reload", running_->spec.config_hash, what.empty() ? sum : what);
   outcome.text += sum + "\n";
   const MutexLock lock(mutex_);
   ++(!waiting.empty() ? view_.partly : adopted ? view_.applied : view_.unchanged);

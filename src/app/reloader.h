@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -14,11 +15,13 @@
 
 #include "app/assemble.h"
 #include "app/control_socket.h"
+#include "app/live_watch.h"
 #include "base/clock.h"
 #include "base/thread.h"
 #include "config/changes.h"
 #include "kafka/edge.h"
 #include "pipeline/engine.h"
+#include "status/event.h"
 #include "status/view.h"
 
 namespace millrace {
@@ -34,6 +37,8 @@ class Reloader {
     const Clock& clock;
     std::string state_directory;
     std::string instance;  // of the command line; empty: the file's
+    LiveWatch& live_watch;
+    std::function<void(Event)> note;  // what happened, for the history
   };
   // `started_with` runs in the engine as version 1, its topics in its own order. Shared with the engine's versions.
   Reloader(Parts parts, std::shared_ptr<const Pipeline> started_with, ProgramFacts facts);
@@ -74,6 +79,7 @@ class Reloader {
   std::string adopt(std::shared_ptr<const Pipeline> next, std::vector<std::string>& late);
   std::string ask_for_topics(const std::vector<uint16_t>& places);
   void finish_change();
+  void note(const char* kind, std::string subject, std::string text) const;
   void take(std::shared_ptr<const Pipeline> next);  // shared, as above
   Outcome tell(const std::vector<config::Change>& changes, bool adopted, const std::vector<std::string>& late);
 
@@ -101,6 +107,7 @@ class Reloader {
   std::vector<uint16_t> places_;             // of its destination topics
   bool changing_ = false;                    // some worker has not come to the last version yet
   int64_t changed_at_ms_ = INT64_MIN / 2;
+  int64_t tried_at_ms_ = INT64_MIN / 2;
   int64_t tables_due_ms_ = 0;
   std::map<std::string, TableState> tables_;
 

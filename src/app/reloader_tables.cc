@@ -1,4 +1,6 @@
 // Reloader: reference tables that are read again while the pipeline runs.
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "app/reloader.h"
@@ -64,6 +66,7 @@ bool Reloader::refresh(const config::TableSpec& table, TableState& state, Pipeli
     if (!said) {
       log_error("table", "table {}: refused, the one of before is in use: {}", table.name,
                 escape_for_log(state.view.error, 1024));
+      note("table_refused", table.name, state.view.error);
     }
     return false;
   }
@@ -90,6 +93,9 @@ void Reloader::note_tables(const Pipeline& next) {
     state.view.read_wall_ms = parts_.clock.wall_ms();
     state.view.error.clear();
     if (table.refresh_ms > 0) state.due_ms = parts_.clock.mono_ms() + table.refresh_ms;
+    if (state.view.version > 1) {
+      note("table", table.name, fmt::format("version {}: {} rows of {}", state.view.version, now->rows(), table.file));
+    }
   }
   tables_ = std::move(tables);
   publish_tables();

@@ -156,8 +156,10 @@ Result<void> Run::make_parts() {
   threshold_written_ = state_->read_note(kThresholdNote).value_or("");
   engine_->restore_threshold(threshold_written_);
   live_watch_ = std::make_unique<LiveWatch>(*starts_with_, [this] { return seen(); });
-  reloader_ = std::make_unique<Reloader>(Reloader::Parts{*engine_, *edge_, clock_, state_->path(), line_.instance},
-                                         std::move(starts_with_), facts_);
+  reloader_ =
+      std::make_unique<Reloader>(Reloader::Parts{*engine_, *edge_, clock_, state_->path(), line_.instance, *live_watch_,
+                                                 [this](Event event) { recorder_->note(std::move(event)); }},
+                                 std::move(starts_with_), facts_);
   return {};
 }
 

@@ -15,7 +15,9 @@ namespace millrace::config {
 namespace {
 
 constexpr std::array<std::string_view, 4> kNodeSections = {"sources", "tables", "stages", "destinations"};
-constexpr std::array<std::string_view, 4> kFixedInSources = {"topics", "start", "on_data_loss", "expect"};
+constexpr std::array<std::string_view, 3> kFixedInSources = {"topics", "start", "on_data_loss"};
+// What is looked at beside the pipeline, or by `check --connect` alone.
+constexpr std::array<std::string_view, 3> kLiveInNodes = {"readers", "exclusive", "expect"};
 constexpr std::array<std::string_view, 2> kFixedInProducers = {"compression", "acks"};
 
 template <typename List>
@@ -170,7 +172,7 @@ class Comparison {
 
   void compare_key(std::string_view section, const std::string& name, const std::string& key, const Node* before,
                    const Node* now) {
-    Applies applies = Applies::next_batch;
+    Applies applies = is_in(kLiveInNodes, key) ? Applies::live : Applies::next_batch;
     if (section == "sources" && is_in(kFixedInSources, key)) {
       applies = Applies::needs_restart;
       sources_differ_ = sources_differ_ || key == "topics";
@@ -191,7 +193,7 @@ class Comparison {
     for (const std::string& key : keys_of(to, from)) {
       if (same(at(from, key), at(to, key))) continue;
       note_node("dead_letters." + key, short_text(at(from, key)), short_text(at(to, key)),
-                key == "threshold" ? Applies::live : Applies::next_batch);
+                key == "threshold" || is_in(kLiveInNodes, key) ? Applies::live : Applies::next_batch);
     }
   }
 
@@ -243,7 +245,6 @@ void keep_sources(const PipelineSpec& running, PipelineSpec& fresh) {
     kept.topics = before.topics;
     kept.start = before.start;
     kept.on_data_loss = before.on_data_loss;
-    kept.expect = before.expect;
   }
   fresh.sources = std::move(sources);
 }
@@ -302,11 +303,8 @@ PipelineSpec applicable(const PipelineSpec& running, const PipelineSpec& fresh, 
   return result;
 }
 
-std::string text_of(const Change& change, const std::string& file) {
-  std::string text = change.position.line > 0
-                         ? fmt::format("{}:{}:{}: ", file, change.position.line, change.position.column)
-                         : fmt::format("{}: ", file);
-  text += change.what + ": ";
+std::string words_of(const Change& change) {
+  std::string text = change.what + ": ";
   if (change.to == "(nothing)") {
     text += "removed";
   } else if (change.from == "(nothing)") {
@@ -318,6 +316,12 @@ std::string text_of(const Change& change, const std::string& file) {
                         change.to.empty() ? "(unset)" : escape_for_log(change.to));
   }
   return text + fmt::format(" ({})", to_string(change.applies));
+}
+
+std::string text_of(const Change& change, const std::string& file) {
+  const Position& at = change.position;
+  const std::string place = at.line > 0 ? fmt::format("{}:{}:{}", file, at.line, at.column) : file;
+  return place + ": " + words_of(change);
 }
 
 }  // namespace millrace::config

@@ -35,7 +35,9 @@ std::vector<Change> changes_between(const PipelineSpec& running, const Node& sta
 // the graph stands on them.
 PipelineSpec applicable(const PipelineSpec& running, const PipelineSpec& fresh, const std::vector<Change>& changes);
 
-// "/etc/a.yaml:3:9: batch.interval: 1s -> 2s (next batch)".
+// "batch.interval: 1s -> 2s (next batch)".
+std::string words_of(const Change& change);
+// The same behind its place: "/etc/a.yaml:3:9: batch.interval: 1s -> 2s (next batch)".
 std::string text_of(const Change& change, const std::string& file);
 
 }  // namespace millrace::config

@@ -43,6 +43,11 @@ std::vector<uint16_t> Destinations::add(const std::vector<DestinationSettings>& 
         marks_[place].clear();
       }
       at->used = true;
+    } else {
+      std::vector<std::string>& readers = at->settings.readers;
+      for (const std::string& group : each.readers) {
+        if (std::find(readers.begin(), readers.end(), group) == readers.end()) readers.push_back(group);
+      }
     }
     places.push_back(place);
   }

@@ -1,5 +1,6 @@
 #include "pipeline/live_reconcile.h"
 
+#include <algorithm>
 #include <numeric>
 
 namespace millrace {
@@ -23,11 +24,26 @@ LiveReconcile::Seen LiveReconcile::seen(const Snapshot& engine, uint64_t rebalan
   return seen;
 }
 
-LiveReconcile::LiveReconcile(std::vector<Topic> topics) : topics_(std::move(topics)) {
-  for (const Topic& topic : topics_) {
-    status_.push_back({topic.destination, topic.topic, false,
-                       topic.undecidable.empty() ? "not looked at yet" : topic.undecidable, 0});
+void LiveReconcile::change(const std::vector<Topic>& topics) {
+  std::vector<ReconcileStatus> status;
+  std::map<std::string, Baseline> baselines;
+  for (const Topic& topic : topics) {
+    ReconcileStatus& fresh = status.emplace_back();
+    fresh = {topic.destination, topic.topic, false, topic.undecidable, 0};
+    if (!topic.undecidable.empty()) continue;
+    fresh.reason = "not looked at yet";
+    const auto known = baselines_.find(topic.topic);
+    if (known == baselines_.end()) continue;
+    baselines.insert(*known);
+    const auto same = [&topic](const ReconcileStatus& one) { return one.topic == topic.topic && one.decidable; };
+    const auto before = std::find_if(status_.begin(), status_.end(), same);
+    if (before == status_.end()) continue;
+    fresh = *before;
+    fresh.destination = topic.destination;
   }
+  topics_ = topics;
+  status_ = std::move(status);
+  baselines_ = std::move(baselines);
 }
 
 void LiveReconcile::unknown(const std::string& why) {

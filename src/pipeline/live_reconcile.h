@@ -51,7 +51,10 @@ class LiveReconcile {
   };
   static Seen seen(const Snapshot& engine, uint64_t rebalances, std::string alone);
 
-  explicit LiveReconcile(std::vector<Topic> topics);
+  explicit LiveReconcile(const std::vector<Topic>& topics) { change(topics); }
+
+  // Other topics: what is known of those that stay, stays.
+  void change(const std::vector<Topic>& topics);
 
   // One look: `before` and `after` were taken around asking for `ends` (with time enough for a commit that is through
   // at the broker to be counted).

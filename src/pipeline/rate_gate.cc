@@ -12,17 +12,21 @@ double InstanceRate::take(int worker, double wanted, double weight, double for_t
     // What is below one record is carried over, so that slow rates come out right.
     left_ = std::clamp(left_, 0.0, 1.0) + for_tick;
     tick_ = tick;
-    for (Claim& claim : workers_) claim.taken = 0;
+    for (Claim& claim : workers_) {
+      claim.taken = 0;
+      // A longer interval, since a reload, has smaller numbers: nothing is known of who asked lately.
+      if (claim.tick > tick) claim.tick = -1;
+    }
   }
   Claim& own = workers_[static_cast<size_t>(worker)];
   own.weight = weight;
   own.tick = tick;
   double weights = 0;
-  for (const Claim& claim : workers_) weights += claim.tick + 1 >= tick ? claim.weight : 0;
+  for (const Claim& claim : workers_) weights += claim.tick >= 0 && claim.tick + 1 >= tick ? claim.weight : 0;
   // Kept for the others that asked in this tick or the last one.
   double kept = 0;
   for (const Claim& claim : workers_) {
-    if (&claim == &own || claim.tick + 1 < tick) continue;
+    if (&claim == &own || claim.tick < 0 || claim.tick + 1 < tick) continue;
     kept += std::max(0.0, for_tick * claim.weight / weights - claim.taken);
   }
   const double given = std::floor(std::min(wanted, std::max(0.0, left_ - kept)));

@@ -87,7 +87,10 @@ int64_t Worker::step(bool woken) {
       share_.set_idle(index_, true);
     }
   }
-  if (!ended_.load() && clock_.mono_ms() - published_ms_ >= kPublishMs) publish();
+  if (!ended_.load() && clock_.mono_ms() - published_ms_ >= kPublishMs) {
+    let_go_of_kept();
+    publish();
+  }
   return wait_ms;
 }
 

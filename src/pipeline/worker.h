@@ -83,6 +83,11 @@ class Worker {
 
  private:
   struct Partition;
+  // What outputs point into that a discarded producer, which the reaper has not destroyed yet, may still read.
+  struct Kept {
+    VersionShare version;                // shared, as ever
+    std::shared_ptr<Executor> executor;  // of it; shared with the worker that ran it
+  };
   struct Mail {
     std::vector<std::unique_ptr<Partition>> assigned;
     std::vector<TopicPartition> revoked;
@@ -92,6 +97,8 @@ class Worker {
   // worker_version.cc: changing over to another version
   void take_version();
   void change_version(VersionShare next);
+  void keep_for_discarded(const std::shared_ptr<Executor>& executor);
+  void let_go_of_kept();
 
   // worker.cc: the loop
   int64_t turn(bool woken);
@@ -167,6 +174,7 @@ class Worker {
   std::deque<std::unique_ptr<SharedChunk>> shared_;  // of the open batch, in the order of the input
   std::vector<std::unique_ptr<SharedChunk>> spare_;  // their arenas hold what the open batch sends
   std::vector<std::shared_ptr<Executor>> helpers_;   // shared with the workers that ran chunks of the open batch
+  std::vector<Kept> kept_;
   std::unique_ptr<Batch> batch_;
   std::vector<std::unique_ptr<Partition>> partitions_;
   // Assigned again while the open batch still holds what was read before: let in when that is dropped.

@@ -117,6 +117,7 @@ void Worker::forget_shared() {
     shared_.pop_front();
     shared->state = SharedChunk::State::free;
     shared->result = Result<void>{};
+    shared->executor.reset();
     shared->work.tags.clear();
     shared->work.pending.clear();
     shared->work.counts.clear();
@@ -136,6 +137,9 @@ void Worker::free_shared(bool in_use) {
       arena->reset();
     }
     shared->counted_bytes = 0;
+  }
+  if (in_use) {
+    for (const auto& helper : helpers_) keep_for_discarded(helper);
   }
   helpers_.clear();
   batch_->shared_bytes = 0;

@@ -1,4 +1,6 @@
 // Worker: changing over to another version of the configuration.
+#include <algorithm>
+
 #include "base/log.h"
 #include "pipeline/worker.h"
 
@@ -11,6 +13,16 @@ void Worker::give(VersionShare version) {
     version_waits_.store(true);
   }
   wake_.notify();
+}
+
+void Worker::keep_for_discarded(const std::shared_ptr<Executor>& executor) {  // shared, see Kept
+  if (!broker_->discarded_pending()) return;
+  const auto same = [&executor](const Kept& kept) { return kept.executor == executor; };
+  if (std::find_if(kept_.begin(), kept_.end(), same) == kept_.end()) kept_.push_back({version_, executor});
+}
+
+void Worker::let_go_of_kept() {
+  if (!kept_.empty() && !broker_->discarded_pending()) kept_.clear();
 }
 
 void Worker::take_version() {
@@ -30,6 +42,7 @@ void Worker::change_version(VersionShare next) {
   constexpr int64_t kPrepareMs = 1000;
   publish();  // what belongs to the topics of before
   broker_->prepare(kPrepareMs);
+  keep_for_discarded(executor_);
   const VersionShare before = std::move(version_);
   version_ = std::move(next);
   options_ = version_->options;

@@ -28,7 +28,6 @@ class Differ {
   Differ(const View& before, const View& now) : before_(before), now_(now) {}
 
   std::vector<Event> run() {
-    reload();
     partitions();
     connections();
     for (const WorkerStatus& worker : now_.engine.workers) look_at(worker);
@@ -40,12 +39,6 @@ class Differ {
  private:
   void add(const char* kind, std::string subject, std::string text) {
     events_.push_back({now_.engine.wall_ms, kind, std::move(subject), std::move(text)});
-  }
-
-  void reload() {
-    const auto& before = before_.program->config_hash;
-    const auto& now = now_.program->config_hash;
-    if (before != now) add("reload", now, "was " + before);
   }
 
   void partitions() {

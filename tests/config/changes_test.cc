@@ -88,6 +88,17 @@ TEST_CASE("each kind of change is named with its place and how it applies") {
         "a.yaml:23:18: destinations.out.compression: (unset) -> lz4 (new producer)");
   CHECK(said("  topic: dead", "  topic: dead\n  threshold: {percent: 1, over: 10m, then: stop}") ==
         "a.yaml:25:14: dead_letters.threshold: changed (live)");
+  CHECK(said("    topic: out\n", "    topic: out\n    readers: [next]\n    exclusive: true\n") ==
+        "a.yaml:23:14: destinations.out.readers: changed (live)\n"
+        "a.yaml:24:16: destinations.out.exclusive: (unset) -> true (live)");
+  CHECK(said("  topic: dead", "  topic: dead\n  expect: {partitions: 1}") ==
+        "a.yaml:25:11: dead_letters.expect: changed (live)");
+  CHECK(said("    topics: [more]", "    topics: [more]\n    expect: {partitions: 1}") ==
+        "a.yaml:10:13: sources.more.expect: changed (live)");
+  CHECK(said("workers: 2", "rate: {max: 100/s, backpressure: {enabled: false}}") ==
+        "a.yaml:4:13: rate.max: none -> 100/s (next batch)\n"
+        "a.yaml:4:44: rate.backpressure.enabled: true -> false (next batch)");
+  CHECK(said("workers: 2", "history: {keep: 1h}") == "a.yaml:4:17: history.keep: 7d -> 1h (needs restart)");
   CHECK(said("[localhost:9092]", "[elsewhere:9092]") == "a.yaml:3:12: kafka.brokers: changed (needs restart)");
 }
 

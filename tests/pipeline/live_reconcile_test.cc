@@ -67,3 +67,27 @@ TEST_CASE("aborted records begin a new count; other instances and silence make i
   CHECK(live.status()[0].reason == "no answer");
   CHECK(live.status()[1].reason == "not exclusive");
 }
+
+TEST_CASE("when the topics change, what is known of those that stay goes on") {
+  LiveReconcile live({{"d", "t", ""}, {"e", "u", ""}});
+  const std::map<std::string, TopicEnds> both = {{"t", {100, 100}}, {"u", {7, 7}}};
+  live.add(seen(0), both, seen(0));
+  live.add(seen(50), {{"t", {151, 151}}, {"u", {7, 7}}}, seen(50));
+  REQUIRE(live.status()[0].difference == 1);
+  live.change({{"e", "u", "not exclusive"}, {"renamed", "t", ""}, {"fresh", "v", ""}});
+  REQUIRE(live.status().size() == 3);
+  CHECK(live.status()[0].reason == "not exclusive");
+  CHECK(live.status()[1].destination == "renamed");
+  CHECK(live.status()[1].decidable);
+  CHECK(live.status()[1].difference == 1);
+  CHECK_FALSE(live.status()[2].decidable);
+  live.add(seen(60), {{"t", {161, 161}}, {"v", {3, 3}}}, seen(60));
+  CHECK(live.status()[1].difference == 1);
+  CHECK(live.status()[2].decidable);
+  SECTION("one that comes back is counted anew: what was written meanwhile is not known") {
+    live.change({{"e", "u", ""}});
+    live.add(seen(60), {{"u", {90, 90}}}, seen(60));
+    CHECK(live.status()[0].decidable);
+    CHECK(live.status()[0].difference == 0);
+  }
+}

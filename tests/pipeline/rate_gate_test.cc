@@ -215,3 +215,10 @@ TEST_CASE("a worker whose brokers cannot be used is blocked, and goes on as afte
   CHECK(rig.committed("in", 0) == before + 1000);
   CHECK(history.size() >= 4);  // in batches that grow, not in one
 }
+
+TEST_CASE("with a longer interval, whose ticks have smaller numbers, a worker that asks no more keeps nothing back") {
+  InstanceRate rate(2);
+  CHECK(rate.take(0, 50, 1, 100, 1000) == 50);
+  CHECK(rate.take(1, 50, 1, 100, 1000) == 50);
+  CHECK(rate.take(0, 5000, 1, 1000, 100) == 1000);
+}

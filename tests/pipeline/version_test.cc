@@ -168,6 +168,32 @@ TEST_CASE("at least once, a held batch keeps its version: parts of it may be the
   CHECK(it.rig.engine->behind().empty());
 }
 
+TEST_CASE("what a discarded producer may still read outlives the version that made it") {
+  auto graph = filtered("first", "a", "one", "aaaa");
+  const std::weak_ptr<const Graph> before = graph;
+  Rig rig(filtered("first", "a", "one", "0000"));
+  rig.cluster.destinations.push_back(rig.cluster.destinations[0]);
+  auto& queue = rig.assign("in", 0);
+  rig.run_ms(5);
+  rig.adopt(std::move(graph));
+  rig.run_ms(5);
+  queue.add("a1");
+  rig.turn();  // begun when all was well
+  rig.broker().plan(Call::commit, Fault::destination, false, 1, 0);
+  rig.cluster.destinations[0].reachable = false;
+  rig.broker().pending_destroy = true;
+  rig.run_ms(2000);
+  REQUIRE(rig.status().state == WorkerState::blocked);
+  rig.adopt(filtered("second", "a", "two", "bbbb"), {2, 1});
+  rig.run_ms(1000);
+  REQUIRE(rig.engine->behind().empty());
+  REQUIRE(rig.cluster.values(2) == Values{"a1"});
+  CHECK_FALSE(before.expired());
+  rig.broker().pending_destroy = false;
+  rig.run_ms(1000);
+  CHECK(before.expired());
+}
+
 TEST_CASE("a producer that does not fit the new version is made anew before the next batch") {
   Changing it;
   it.add({"a1"});

@@ -59,6 +59,7 @@ int main(int argc, char* argv[]) {
     sum.kills += report.kills;
     sum.rebalances += report.rebalances;
     sum.reloads += report.reloads;
+    sum.reloads_in_recovery += report.reloads_in_recovery;
     sum.helped += report.helped;
     sum.ends += report.ends;
     sum.simulated_ms += report.simulated_ms;
@@ -67,12 +68,12 @@ int main(int argc, char* argv[]) {
     return 1;
   }
   std::printf(
-      "%llu seeds exactly once: %llu records, %llu recoveries, %llu kills, %llu rebalances, %llu reloads, %llu ends, "
-      "%llu chunks helped with, %lld s\n",
+      "%llu seeds exactly once: %llu records, %llu recoveries, %llu kills, %llu rebalances, %llu reloads, %llu of "
+      "them in a recovery, %llu ends, %llu chunks helped with, %lld s\n",
       static_cast<unsigned long long>(count), static_cast<unsigned long long>(sum.records),
       static_cast<unsigned long long>(sum.recoveries), static_cast<unsigned long long>(sum.kills),
       static_cast<unsigned long long>(sum.rebalances), static_cast<unsigned long long>(sum.reloads),
-      static_cast<unsigned long long>(sum.ends), static_cast<unsigned long long>(sum.helped),
-      static_cast<long long>(sum.simulated_ms / 1000));
+      static_cast<unsigned long long>(sum.reloads_in_recovery), static_cast<unsigned long long>(sum.ends),
+      static_cast<unsigned long long>(sum.helped), static_cast<long long>(sum.simulated_ms / 1000));
   return 0;
 }

@@ -106,6 +106,11 @@ void SimWorld::reload(Instance& instance) {
   instance.graph = 1 - instance.graph;
   Version version = versions_[instance.graph];
   version.number = instance.engine->version()->number + 1;
+  for (const WorkerStatus& worker : instance.engine->snapshot().workers) {
+    if (worker.state != WorkerState::recovering && worker.state != WorkerState::blocked) continue;
+    ++report_.reloads_in_recovery;
+    break;
+  }
   instance.engine->adopt(std::make_shared<const Version>(version));
   ++report_.reloads;
   say(fmt::format("instance {} reloads: version {}, graph {}", instance.id, version.number, instance.graph));

@@ -28,8 +28,9 @@ struct SimReport {
   uint64_t kills = 0;
   uint64_t rebalances = 0;
   uint64_t reloads = 0;
-  uint64_t helped = 0;  // chunks that another worker took through the graph
-  uint64_t ends = 0;    // instances that ended by themselves (fenced by an echo) and were started again
+  uint64_t reloads_in_recovery = 0;  // some worker was not in order just then
+  uint64_t helped = 0;               // chunks that another worker took through the graph
+  uint64_t ends = 0;                 // instances that ended by themselves (fenced by an echo) and were started again
   int64_t simulated_ms = 0;
 };
 

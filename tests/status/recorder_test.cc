@@ -62,16 +62,6 @@ TEST_CASE("what changed between two views is told, once for each topic, worker a
   CHECK(only(events_between(starting, before)) == "worker_started worker 0\n");
 }
 
-TEST_CASE("a reload is seen by its hash", "[event]") {
-  ProgramFacts facts = sample_facts();
-  const View before = sample_view(facts);
-  ProgramFacts changed = facts;
-  changed.config_hash = "fedcba9876543210";
-  View now = before;
-  now.program = &changed;
-  CHECK(only(events_between(before, now)) == "reload fedcba9876543210\n");
-}
-
 TEST_CASE("the recorder keeps the last batches and events, and a point for each look", "[recorder]") {
   const ProgramFacts facts = sample_facts();
   View view = sample_view(facts);

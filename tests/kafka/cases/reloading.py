@@ -1,5 +1,6 @@
 """A changed file, and changed tables, while the pipeline runs."""
 
+import json
 import os
 import random
 import signal
@@ -8,6 +9,8 @@ import time
 from collections import defaultdict
 
 from harness.case import case
+
+from .history import history
 
 
 def put(path, text):
@@ -26,7 +29,8 @@ def write(daemon, document):
     os.replace(where + ".beside", where)
 
 
-def reload(daemon, expected=0):
+def reload(daemon, *expected):
+    """What it answers; its exit code is one of `expected`, or 0."""
     result = subprocess.run(
         [daemon.binary, "reload", daemon.file],
         stdin=subprocess.DEVNULL,
@@ -35,7 +39,8 @@ def reload(daemon, expected=0):
         timeout=90,
     )
     text = result.stdout + result.stderr
-    assert result.returncode == expected, f"reload answers {result.returncode} for {expected}:\n{text}\n{daemon.tail()}"
+    wanted = expected or (0,)
+    assert result.returncode in wanted, f"reload answers {result.returncode} for {wanted}:\n{text}\n{daemon.tail()}"
     return text
 
 
@@ -62,6 +67,8 @@ def document(place, version, second, **top):
         "instance": "a",
         "kafka": {"brokers": [place.address], "static": True},
         "batch": {"interval": "100ms", "offsets_interval": "300ms"},
+        # A machine with much else to do is not to be spared here.
+        "rate": {"backpressure": {"enabled": False}},
         **pipeline(place, version, second),
         **top,
     }
@@ -120,7 +127,7 @@ def graph_changes_under_load(place):
     source, *_ = place.create(**{"in": 6, "a": 4, "b": 3, "c": 5, "dead": 1})
     wanted = document(place, 1, "b")
     daemon = place.daemon(Plain(wanted))
-    load = place.load(source, 3000, pad=40)
+    load = place.load(source, 1000, pad=40)
     daemon.wait(lambda: daemon.count("destination_records_total") > 1000, 30, "records")
     for version in range(2, 10):
         write(daemon, {**daemon.document, **pipeline(place, version, "bc"[version % 2 == 0])})
@@ -128,7 +135,7 @@ def graph_changes_under_load(place):
         assert f"reloaded: version {version}" in text and "stages.mark.decorate" in text, text
         time.sleep(0.3)
     place.unload(load, source, 5_500)
-    place.drained(Plain(wanted), 40, daemon)
+    place.drained(Plain(wanted), 60, daemon)
     metrics = daemon.metrics()
     metrics.balance()
     assert metrics.sum("reloads_total", result="applied") == 8
@@ -144,7 +151,7 @@ def killed_after_reloads(place):
     source, *_ = place.create(**{"in": 4, "a": 4, "b": 3, "c": 5, "dead": 1})
     wanted = document(place, 1, "b")
     daemon = place.daemon(Plain(wanted))
-    load = place.load(source, 2000, pad=40)
+    load = place.load(source, 800, pad=40)
     for version in range(2, 8):
         before = daemon.count("destination_records_total")
         daemon.wait(lambda before=before: daemon.count("destination_records_total") > before + 200, 30, "records")
@@ -155,7 +162,7 @@ def killed_after_reloads(place):
         daemon.start()
         daemon.wait_ready(30)
     place.unload(load, source, 4_000)
-    place.drained(Plain(wanted), 40, daemon)
+    place.drained(Plain(wanted), 60, daemon)
     daemon.stop()
     judge(place)
 
@@ -197,7 +204,7 @@ def wrong_files_are_refused(place):
     assert metrics.sum("reload_ok") == 1 and metrics.sum("recoveries_total") == 0
     assert metrics.sum("reloads_total") < 20, "40 requests within 2 s are some reloads"
     place.unload(load, source, 1_500)
-    place.drained(Plain(wanted), 40, daemon)
+    place.drained(Plain(wanted), 60, daemon)
     daemon.stop()
     assert judge(place) == {1}
 
@@ -211,7 +218,7 @@ def tables_change_under_load(place):
     wanted = document(place, 1, "b", tables={"versions": {"file": path, "key": "name", "refresh": "changed"}})
     wanted["stages"]["mark"]["decorate"]["headers"]["version"] = "lookup('versions', 'now').?version.orValue('0')"
     daemon = place.daemon(Plain(wanted))
-    load = place.load(source, 2000, pad=40)
+    load = place.load(source, 1000, pad=40)
     daemon.wait(lambda: daemon.count("destination_records_total") > 500, 30, "records")
     for version in (2, 3):
         put(path, f"name,version\nnow,{version}\n")
@@ -224,6 +231,90 @@ def tables_change_under_load(place):
     daemon.wait(lambda: daemon.count("table_version") == 4, 20, "another table")
     assert daemon.metrics().sum("table_ok") == 1
     place.unload(load, source, 4_000)
-    place.drained(Plain(wanted), 40, daemon)
+    place.drained(Plain(wanted), 60, daemon)
     daemon.stop()
     assert judge(place, whole_versions=False) == {1, 2, 3, 4}
+
+
+@case(seconds=150)
+def reload_in_an_outage(place):
+    """The broker halted: a reload says in bounded time who is late, one with a new topic is refused; exact after it"""
+    broker = place.own_broker()
+    source, *_ = place.create(**{"in": 4, "a": 4, "b": 3, "c": 5, "dead": 1})
+    wanted = document(place, 1, "b", kafka={"brokers": [place.address], "static": True, "session_timeout": "45s"})
+    wanted["rate"]["max_per_partition"] = "300/s"
+    daemon = place.daemon(Plain(wanted))
+    load = place.load(source, 2000, pad=40)
+    daemon.wait(lambda: daemon.count("destination_records_total") > 1000, 30, "records")
+    place.unload(load, source, 2_500)
+    assert sum(place.committed(wanted["pipeline"]).values()) < 2_000, "the backlog is gone before the outage"
+    broker.freeze()
+    time.sleep(1)  # every worker has a batch open by now
+    write(daemon, {**daemon.document, **pipeline(place, 3, "b")})
+    begun = time.monotonic()
+    text = reload(daemon, 1)
+    took = time.monotonic() - begun
+    assert took < 30 and "not in effect yet: worker" in text and "reloaded: version 2" in text, (took, text)
+    write(daemon, {**daemon.document, **pipeline(place, 4, "c")})
+    begun = time.monotonic()
+    text = reload(daemon, 78)
+    refused = time.monotonic() - begun
+    assert refused < 25 and "the brokers do not answer about a new destination topic" in text, (refused, text)
+    place.note(f"late after {took:.1f} s, refused after {refused:.1f} s")
+    broker.thaw()
+    daemon.wait(lambda: daemon.log_text().count("goes on with version 2") == 2, 40, "both workers in version 2")
+    assert "version 3 of" in reload(daemon)
+    place.drained(Plain(wanted), 60, daemon)
+    daemon.metrics().balance()
+    daemon.stop()
+    assert judge(place) >= {1, 3}
+
+
+@case(seconds=120)
+def settings_follow_a_reload(place):
+    """Readers, exclusive, rates and chunk sharing follow the file; history and events say what changed"""
+    source, a, *_ = place.create(**{"in": 2, "a": 2, "b": 2, "dead": 1})
+    wanted = document(place, 1, "b", batch={"interval": "200ms", "offsets_interval": "300ms"})
+    daemon = place.daemon(Plain(wanted))
+    load = place.load(source, 500, pad=40)
+    daemon.wait(lambda: daemon.count("destination_records_total") > 200, 30, "records")
+    assert daemon.count("reconcile_decidable", topic=a) == 0
+    changed = json.loads(json.dumps(daemon.document))
+    changed["destinations"]["a"].update({"readers": ["next"], "exclusive": True, "expect": {"partitions": 2}})
+    changed["rate"] = {"max": "400/s"}
+    changed["batch"]["share_chunks"] = False
+    first = daemon.document
+    write(daemon, changed)
+    text = reload(daemon)
+    for line in ("destinations.a.readers: changed (live)", "destinations.a.exclusive: (unset) -> true (live)",
+                 "rate.max: none -> 400/s (next batch)", "batch.share_chunks: true -> false (next batch)"):  # fmt: skip
+        assert line in text, text
+    status = json.loads(daemon.get("/status.json")[1])
+    assert status["knobs"]["rate.max"] == "400/s" and status["knobs"]["batch.share_chunks"] == "false", status["knobs"]
+    assert status["reload"]["version"] == 2
+    daemon.wait(lambda: daemon.count("reader_lag_sum_records", topic=a, group="next") > 0, 30, "lag of the reader")
+    daemon.wait(lambda: daemon.count("reconcile_decidable", topic=a) == 1, 30, "a baseline")
+    rows = [row for row in history(daemon, "--last", "5") if row["received"] > 0]
+    assert rows and {row["config"] for row in rows} == {status["config"]["hash"]}, (rows, status["config"])
+    put(daemon.file, open(daemon.file).read().replace("!value.robot", "!value.robot &&"))
+    reload(daemon, 78)
+    write(daemon, first)
+    reload(daemon)
+    daemon.wait(lambda: daemon.count("reader_lag_sum_records", topic=a, group="next") <= 0, 30, "end of that lag")
+    daemon.wait(lambda: daemon.count("reconcile_decidable", topic=a) == 0, 30, "end of the reconciliation")
+    daemon.wait(lambda: len(reloads(daemon)) == 3, 10, "three events")
+    back, wrong, forth = reloads(daemon)
+    assert forth["subject"] == status["config"]["hash"], forth
+    assert "rate.max: none -> 400/s (next batch)" in forth["text"], forth
+    assert wrong["kind"] == "reload_refused" and "pipeline.yaml:" in wrong["text"], wrong
+    assert "rate.max: 400/s -> none (next batch)" in back["text"], back
+    place.unload(load, source, 1_000)
+    place.drained(Plain(wanted), 60, daemon)
+    daemon.metrics().balance()
+    daemon.stop()
+    assert judge(place) == {1}
+
+
+def reloads(daemon):
+    """The events of reloads, the newest first."""
+    return [event for event in history(daemon, "--events", "--last", "100") if event["kind"].startswith("reload")]
