@@ -97,6 +97,7 @@ class Worker {
   // worker_version.cc: changing over to another version
   void take_version();
   void change_version(VersionShare next);
+  // Shared, see Kept.
   void keep_for_discarded(const std::shared_ptr<Executor>& executor);
   void let_go_of_kept();
 

@@ -15,7 +15,7 @@ void Worker::give(VersionShare version) {
   wake_.notify();
 }
 
-void Worker::keep_for_discarded(const std::shared_ptr<Executor>& executor) {  // shared, see Kept
+void Worker::keep_for_discarded(const std::shared_ptr<Executor>& executor) {  // shared, too
   if (!broker_->discarded_pending()) return;
   const auto same = [&executor](const Kept& kept) { return kept.executor == executor; };
   if (std::find_if(kept_.begin(), kept_.end(), same) == kept_.end()) kept_.push_back({version_, executor});

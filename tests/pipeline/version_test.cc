@@ -1,5 +1,7 @@
 // Changing the configuration of a running engine: between two batches, each batch by one version, and the numbers go
 // on.
+#include <set>
+
 #include "pipeline/rig.h"
 #include "support/catch.h"
 
@@ -250,4 +252,67 @@ TEST_CASE("ports of a stage count by name") {
   CHECK(counts.stages[0].ports[0].records == 2);
   CHECK(counts.stages[0].ports[1].records == 0);
   CHECK(counts.stages[0].ports[2].records == 1);
+}
+
+TEST_CASE("workers on threads of their own change over under load, and take chunks of each other meanwhile") {
+  constexpr int kWorkers = 3;
+  constexpr size_t kRecords = 20'000;
+  constexpr uint64_t kVersions = 40;
+  const SystemClock clock;
+  std::vector<FakeCluster> clusters(kWorkers);  // of each its own: they are for one thread
+  EngineOptions options;
+  options.workers = kWorkers;
+  options.interval_ms = 20;
+  options.max_records = 700;
+  options.share_from_ns = 0;
+  const std::vector<std::shared_ptr<const Graph>> graphs = {filtered("even", "r", "one", "aaaa"),
+                                                            filtered("odd", "r", "two", "bbbb")};
+  DestinationLimits limits;
+  limits.partitions = 1;
+  for (FakeCluster& cluster : clusters) cluster.destinations = {limits, limits, limits};
+  Engine engine(
+      first_version(graphs[0], options),
+      [&](int worker) { return std::make_unique<FakeBroker>(clusters[static_cast<size_t>(worker)]); }, clock);
+  std::vector<AssignedPartition> assigned(kWorkers);
+  for (int32_t i = 0; i < kWorkers; ++i) {
+    auto queue = std::make_unique<FakeQueue>("in", i);
+    // Of one worker only: the fake counts its messages in a plain number.
+    for (size_t n = 0; i == 0 && n < kRecords; ++n) queue->add("r" + std::to_string(n));
+    AssignedPartition& partition = assigned[static_cast<size_t>(i)];
+    partition.partition = {"in", i};
+    partition.queue = std::move(queue);
+    partition.committed = 0;
+    for (FakeCluster& cluster : clusters) cluster.committed[partition.partition] = 0;
+  }
+  engine.assigned(std::move(assigned));
+  engine.start();
+  WakeUp pause;
+  const int64_t until_ms = clock.mono_ms() + 60'000;
+  for (uint64_t number = 2; number <= kVersions; ++number) {
+    auto version = std::make_shared<Version>();
+    version->number = number;
+    version->graph = graphs[number % 2];
+    version->options = options;
+    version->destinations = number % 2 == 0 ? std::vector<uint16_t>{0, 1} : std::vector<uint16_t>{2, 1};
+    engine.adopt(std::move(version));
+    // Some come before the one before them is everywhere.
+    while (number % 3 == 0 && !engine.behind().empty() && clock.mono_ms() < until_ms) (void)pause.wait(1);
+  }
+  const auto sent = [&] { return engine.snapshot().totals.counts.sheet().sent; };
+  while ((sent() < kRecords || !engine.behind().empty()) && clock.mono_ms() < until_ms) (void)pause.wait(5);
+  CHECK(engine.behind().empty());
+  const Snapshot last = engine.snapshot();
+  engine.stop();
+  REQUIRE(engine.join(10'000));
+  CHECK(last.totals.counts.sheet().read == kRecords);
+  CHECK(last.totals.counts.sheet().closes());
+  CHECK(last.totals.sheets_open == 0);
+  // All of them once, in the order of their partition.
+  REQUIRE(clusters[0].written.size() == kRecords);
+  std::set<uint16_t> topics;
+  for (size_t n = 0; n < kRecords; ++n) {
+    REQUIRE(clusters[0].written[n].value == "r" + std::to_string(n));
+    topics.insert(clusters[0].written[n].destination);
+  }
+  CHECK(topics == std::set<uint16_t>{0, 2});
 }
