@@ -212,6 +212,7 @@ def plain(tally, levels):
             # Twice: what the first one leaves behind must not disturb the second.
             for time_ in ("first", "second"):
                 optional(tally, f"demo, the {time_} time", "scripts/demo", [], 300)
+            optional(tally, "demo of tuning", "scripts/demo", ["--tune"], 600)
         if "bench" in levels:
             optional(tally, "benchmark gate", "tests/bench/gate", [], 600)
 

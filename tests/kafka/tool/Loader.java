@@ -25,6 +25,8 @@ final class Loader extends Thread {
   private final String pad;
   private final Random random;
   private final int poisonEvery;
+  private final int wordsEvery;  // whose delta is text
+  private final int hotPercent;  // that have the first key
   private final int partitions;  // in turn; 0: by the key
   private final AtomicLong failed = new AtomicLong();
   private volatile boolean stopping;
@@ -41,6 +43,8 @@ final class Loader extends Thread {
     pad = "x".repeat(request.path("pad").asInt(60));
     random = new Random(request.path("seed").asLong(1));
     poisonEvery = request.path("poison").asInt(0);
+    wordsEvery = request.path("words").asInt(0);
+    hotPercent = request.path("hot").asInt(0);
     partitions = request.path("partitions").asInt(0);
   }
 
@@ -66,10 +70,12 @@ final class Loader extends Thread {
   }
 
   private ProducerRecord<byte[], byte[]> record(long[] counts) {
-    int key = random.nextInt(KEYS);
+    int key = hotPercent > 0 && random.nextInt(100) < hotPercent ? 0 : random.nextInt(KEYS);
+    boolean words = wordsEvery > 0 && random.nextInt(wordsEvery) == 0;
+    String delta = words ? "\"many\"" : String.valueOf(random.nextInt(4000) - 2000);
     String id = run + "-" + key + "-" + counts[key];
     String text = "{\"id\":\"" + id + "\",\"k\":\"k" + key + "\",\"s\":" + counts[key]++ + ",\"robot\":"
-        + (random.nextInt(4) == 0) + ",\"delta\":" + (random.nextInt(4000) - 2000) + ",\"pad\":\"" + pad + "\"}";
+        + (random.nextInt(4) == 0) + ",\"delta\":" + delta + ",\"pad\":\"" + pad + "\"}";
     if (poisonEvery > 0 && random.nextInt(poisonEvery) == 0) {
       text = text.substring(0, text.length() - 1 - random.nextInt(20));
     }
