@@ -53,7 +53,10 @@ class Vault:
     def files(self):
         for directory, _, names in os.walk(self.place.directory):
             for name in names:
-                with open(os.path.join(directory, name), "rb") as file:
+                path = os.path.join(directory, name)
+                if not os.path.isfile(path):
+                    continue  # the control socket holds nothing
+                with open(path, "rb") as file:
                     yield name, file.read()
 
     def records(self, topics):
