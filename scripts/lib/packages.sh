@@ -11,7 +11,7 @@ PACKAGES=(
   liblz4-dev libsasl2-dev libssl-dev libzstd-dev zlib1g-dev
   # tests and benchmarks
   catch2 libbenchmark-dev librapidcheck-dev kcat zstd curl openssl procps iproute2 python3 python3-yaml systemd
-  postgresql
+  postgresql chromium fonts-dejavu-core
   "openjdk-17-jdk-headless|openjdk-21-jdk-headless|default-jdk-headless" maven
   # checks of the sources, fuzz targets
   "clang-14|clang" "clang-format-14|clang-format" "clang-tidy-14|clang-tidy" "libclang-rt-14-dev|libclang-rt-dev"

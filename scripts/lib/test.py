@@ -134,7 +134,7 @@ def scripts_of(folders):
 
 # Folders whose tests need no daemon; all others but those of the real broker get its path as their argument.
 WITHOUT_DAEMON = {"scripts", "systemd"}
-ON_BROKERS = {"kafka", "secure", "load", "faults", "bench"}
+ON_BROKERS = {"kafka", "page", "secure", "load", "faults", "bench"}
 
 
 def checks(tally):
@@ -204,6 +204,7 @@ def plain(tally, levels):
             simulation(tally)
         if "kafka" in levels:
             optional(tally, "tests on a real broker", "tests/kafka/run", [], 1500)
+            optional(tally, "the status page in a browser", "tests/page/run", [], 400)
             optional(tally, "security on a real broker", "tests/secure/run", [], 300)
             optional(tally, "load and memory on a real broker", "tests/load/run", [], 600)
         if "faults" in levels:

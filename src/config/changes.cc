@@ -110,11 +110,9 @@ class Comparison {
       const std::string from = knob_text(knob, running_.knobs);
       std::string to = knob_text(knob, fresh_.knobs);
       if (from == to) continue;
-      Applies applies = knob.live ? Applies::next_batch : Applies::needs_restart;
+      Applies applies = knob_applies(knob);
       // The transaction's time-out is the producer's, and follows from the interval.
-      if (knob.live && knob.path == "batch.interval" && new_transaction) applies = Applies::new_producer;
-      if (knob.live && knob.path.starts_with("producer.")) applies = Applies::new_producer;
-      if (knob.live && knob.path.starts_with("stop.")) applies = Applies::live;
+      if (knob.path == "batch.interval" && new_transaction) applies = Applies::new_producer;
       add(std::string(knob.path), from, std::move(to), applies);
     }
   }
@@ -263,6 +261,13 @@ std::string_view to_string(Applies applies) {
       return "needs restart";
   }
   return "needs restart";
+}
+
+Applies knob_applies(const KnobInfo& knob) {
+  if (!knob.live) return Applies::needs_restart;
+  if (knob.path.starts_with("producer.")) return Applies::new_producer;
+  if (knob.path.starts_with("stop.")) return Applies::live;
+  return Applies::next_batch;
 }
 
 std::vector<Change> changes_between(const PipelineSpec& running, const Node& started_with, const PipelineSpec& fresh) {

@@ -19,6 +19,10 @@ enum class Applies : uint8_t {
 };
 std::string_view to_string(Applies applies);
 
+// How a running daemon takes another value of a knob. batch.interval takes a new producer where the transaction's
+// time-out follows it.
+Applies knob_applies(const KnobInfo& knob);
+
 struct Change {
   std::string what;  // the key in the YAML: "batch.interval", "stages.humans.filter"
   std::string from;  // both empty: a value that is long, or that nobody is to read

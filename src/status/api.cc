@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "config/changes.h"
 #include "config/knobs.h"
 #include "status/json_writer.h"
 
@@ -59,6 +60,33 @@ void write_batch(JsonWriter& out, const BatchRow& row) {
   out.close('}').close('}');
 }
 
+void write_topics(JsonWriter& out, const EdgeSnapshot& edge) {
+  out.key("topics").open('[');
+  for (const SourceTopicSnapshot& each : edge.sources) {
+    out.open('{').member("topic", each.topic).member("partitions", each.partitions);
+    out.member("replication", each.replication).member("settings_known", each.settings.has_value());
+    const TopicSettings settings = each.settings.value_or(TopicSettings());
+    out.member("retention_ms", settings.deletes ? settings.retention_ms : -1);
+    out.member("retention_bytes", settings.deletes ? settings.retention_bytes : -1).close('}');
+  }
+  out.close(']');
+}
+
+void write_readers(JsonWriter& out, const EdgeSnapshot& edge) {
+  out.key("readers").open('[');
+  for (const ReaderSnapshot& each : edge.readers) {
+    int64_t sum = 0;
+    int64_t most = 0;
+    for (const auto& [partition, lag] : each.lag) {
+      sum += lag;
+      most = std::max(most, lag);
+    }
+    out.open('{').member("destination", each.destination).member("topic", each.topic).member("group", each.group);
+    out.member("partitions", each.lag.size()).member("lag_records", sum).member("largest_lag_records", most).close('}');
+  }
+  out.close(']');
+}
+
 }  // namespace
 
 std::string graph_json(const Graph& graph) {
@@ -95,6 +123,8 @@ std::string partitions_json(const View& view) {
     out.member("worker", each.worker).member("committed", each.committed).member("low", each.low);
     out.member("end", each.end).member("lag_records", each.lag_records).member("lag_seconds", each.lag_seconds);
     out.member("headroom_records", each.committed >= 0 && each.low >= 0 ? each.committed - each.low : -1);
+    // -1: nothing is unread, nothing is deleted, or it is not known.
+    out.member("headroom_seconds", each.headroom_seconds.value_or(-1));
     out.member("stopped", each.stopped).close('}');
   }
   out.close(']').key("spread").open('[');
@@ -105,7 +135,10 @@ std::string partitions_json(const View& view) {
     out.member("max_over_mean", each.max_over_mean);
     out.member("hot_key_share", each.hot_keys.empty() ? 0.0 : each.hot_keys[0].share).close('}');
   }
-  out.close(']').close('}');
+  out.close(']');
+  write_topics(out, view.edge);
+  write_readers(out, view.edge);
+  out.close('}');
   return out.text() + "\n";
 }
 
@@ -116,7 +149,7 @@ std::string knobs_json(const View& view) {
     const config::KnobInfo* knob = config::find_knob(name);
     if (knob == nullptr) continue;
     out.open('{').member("name", name).member("value", value).member("default", config::knob_default_text(*knob));
-    out.member("range", config::knob_range_text(*knob)).member("applies", knob->live ? "live" : "restart");
+    out.member("range", config::knob_range_text(*knob)).member("applies", to_string(config::knob_applies(*knob)));
     out.member("help", knob->help).close('}');
   }
   out.close(']').close('}');

@@ -69,6 +69,16 @@ void write_partitions(JsonWriter& out, const View& view) {
   out.close(']');
 }
 
+// What was rejected by reason, whatever on_error made of it.
+void write_rejected(JsonWriter& out, const PolicyCounts& policy) {
+  out.member("dead", policy.dead_total()).member("dropped", policy.dropped_total()).key("rejected").open('{');
+  for (size_t i = 1; i < kRejectReasonCount; ++i) {
+    const uint64_t all = policy.dead[i] + policy.dropped[i] + policy.kept[i];
+    if (all > 0) out.member(to_string(static_cast<RejectReason>(i)), all);
+  }
+  out.close('}');
+}
+
 void write_nodes(JsonWriter& out, const Snapshot& engine) {
   const Counts& counts = engine.totals.counts;
   out.key("sources").open('[');
@@ -76,7 +86,9 @@ void write_nodes(JsonWriter& out, const Snapshot& engine) {
     const SourceCounts& source = counts.sources[i];
     out.open('{').member("name", engine.sources[i]);
     out.member("records", source.read.records).member("bytes", source.read.bytes).member("out", source.out);
-    out.member("dead", source.policy.dead_total()).member("dropped", source.policy.dropped_total()).close('}');
+    out.member("busy_seconds", static_cast<double>(source.busy_ns) / 1e9);
+    write_rejected(out, source.policy);
+    out.close('}');
   }
   out.close(']').key("stages").open('[');
   for (size_t i = 0; i < counts.stages.size() && i < engine.stages.size(); ++i) {
@@ -88,7 +100,8 @@ void write_nodes(JsonWriter& out, const Snapshot& engine) {
       out.member(engine.stages[i].ports[port], stage.ports[port].records);
     }
     out.close('}').member("filtered", stage.filtered).member("unmatched", stage.unmatched);
-    out.member("dead", stage.policy.dead_total()).member("dropped", stage.policy.dropped_total()).close('}');
+    write_rejected(out, stage.policy);
+    out.close('}');
   }
   out.close(']').key("destinations").open('[');
   for (size_t i = 0; i < engine.destinations.size(); ++i) {
@@ -99,7 +112,10 @@ void write_nodes(JsonWriter& out, const Snapshot& engine) {
         .member("usable", status.usable)
         .member("state", status.state)
         .member("partitions", status.partitions);
-    out.member("records", sent.records).member("bytes", sent.bytes).close('}');
+    out.member("records", sent.records).member("bytes", sent.bytes);
+    // The dead-letter topic comes last, and has no policy of its own.
+    write_rejected(out, i < counts.destinations.size() ? counts.destinations[i].policy : PolicyCounts());
+    out.close('}');
   }
   out.close(']');
 }
@@ -133,6 +149,18 @@ void write_rate(JsonWriter& out, const RateStatus& rate) {
   out.close('}').close('}');
 }
 
+void write_producer(JsonWriter& out, const EdgeSnapshot& edge, int worker) {
+  out.key("producer").open('{');
+  for (const ProducerSnapshot& each : edge.producers) {
+    if (each.worker != worker) continue;
+    out.member("queue_ratio", each.load.queue_fill).member("queued_records", each.queued_records);
+    out.member("queued_bytes", each.queued_bytes).member("ack_p50_ms", each.ack_p50_ms);
+    out.member("ack_p99_ms", each.ack_p99_ms).member("throttle_ms", each.load.throttle_ms);
+    out.member("errors", each.load.errors);
+  }
+  out.close('}');
+}
+
 void write_reconcile(JsonWriter& out, const View& view) {
   out.key("reconcile").open('[');
   for (const ReconcileStatus& each : view.reconcile) {
@@ -143,13 +171,14 @@ void write_reconcile(JsonWriter& out, const View& view) {
   out.close(']');
 }
 
-void write_engine(JsonWriter& out, const Snapshot& engine) {
+void write_engine(JsonWriter& out, const Snapshot& engine, const EdgeSnapshot& edge) {
   out.key("workers").open('[');
   for (const WorkerStatus& worker : engine.workers) {
     out.open('{').member("worker", worker.worker).member("state", to_string(worker.state));
     out.member("reason", worker.reason).member("batches", worker.batches);
     out.member("held_records", worker.held_records).member("held_bytes", worker.held_bytes);
     write_rate(out, worker.rate);
+    write_producer(out, edge, worker.worker);
     out.member("helped_chunks", worker.helped_chunks);
     out.member("last_error", worker.last_error).member("last_error_ms", worker.last_error_wall_ms).close('}');
   }
@@ -189,7 +218,7 @@ std::string json_page(const View& view) {
   out.member("dropped", view.history.dropped).member("waiting", view.history.waiting).close('}');
   write_configuration(out, view);
   write_group(out, view.edge);
-  write_engine(out, view.engine);
+  write_engine(out, view.engine, view.edge);
   write_nodes(out, view.engine);
   write_spread(out, view.engine);
   write_reconcile(out, view);

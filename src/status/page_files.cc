@@ -27,7 +27,13 @@
 MILLRACE_EMBED(html, MILLRACE_PAGE "page.html")
 MILLRACE_EMBED(css, MILLRACE_PAGE "page.css")
 MILLRACE_EMBED(js, MILLRACE_PAGE "page.js")
+MILLRACE_EMBED(text_js, MILLRACE_PAGE "text.js")
+MILLRACE_EMBED(table_js, MILLRACE_PAGE "table.js")
+MILLRACE_EMBED(layout_js, MILLRACE_PAGE "layout.js")
 MILLRACE_EMBED(graph_js, MILLRACE_PAGE "graph.js")
+MILLRACE_EMBED(charts_js, MILLRACE_PAGE "charts.js")
+MILLRACE_EMBED(overview_js, MILLRACE_PAGE "overview.js")
+MILLRACE_EMBED(views_js, MILLRACE_PAGE "views.js")
 MILLRACE_EMBED(chart_js, MILLRACE_CHART_JS)
 
 namespace millrace {
@@ -36,12 +42,18 @@ namespace {
 #define MILLRACE_BODY(name) \
   std::string_view(millrace_page_##name, static_cast<size_t>(millrace_page_##name##_end - millrace_page_##name))
 
-const std::array<PageFile, 5>& files() {
-  static const std::array<PageFile, 5> kFiles = {{
+const std::array<PageFile, 11>& files() {
+  static const std::array<PageFile, 11> kFiles = {{
       {"/", "text/html; charset=utf-8", MILLRACE_BODY(html)},
       {"/page.css", "text/css; charset=utf-8", MILLRACE_BODY(css)},
       {"/page.js", "text/javascript; charset=utf-8", MILLRACE_BODY(js)},
+      {"/text.js", "text/javascript; charset=utf-8", MILLRACE_BODY(text_js)},
+      {"/table.js", "text/javascript; charset=utf-8", MILLRACE_BODY(table_js)},
+      {"/layout.js", "text/javascript; charset=utf-8", MILLRACE_BODY(layout_js)},
       {"/graph.js", "text/javascript; charset=utf-8", MILLRACE_BODY(graph_js)},
+      {"/charts.js", "text/javascript; charset=utf-8", MILLRACE_BODY(charts_js)},
+      {"/overview.js", "text/javascript; charset=utf-8", MILLRACE_BODY(overview_js)},
+      {"/views.js", "text/javascript; charset=utf-8", MILLRACE_BODY(views_js)},
       {"/chart.js", "text/javascript; charset=utf-8", MILLRACE_BODY(chart_js)},
   }};
   return kFiles;

@@ -256,7 +256,8 @@ TEST_CASE("an unknown path does not ask for the state", "[status]") {
 TEST_CASE("the page is whole, and asks for nothing elsewhere", "[status]") {
   const ProgramFacts facts = sample_facts();
   const View view = sample_view(facts);
-  for (const std::string path : {"/", "/page.css", "/page.js", "/graph.js", "/chart.js"}) {
+  for (const std::string path : {"/", "/page.css", "/page.js", "/text.js", "/table.js", "/layout.js", "/graph.js",
+                                 "/charts.js", "/overview.js", "/views.js", "/chart.js"}) {
     INFO(path);
     const HttpResponse response = page(path, view);
     CHECK(response.status == 200);
@@ -282,9 +283,17 @@ TEST_CASE("the API answers, also before anything is recorded", "[status]") {
   CHECK(page("/api/batches", view).body == "{\"batches\":[]}\n");
   CHECK(page("/api/events", view).body == "{\"events\":[]}\n");
   CHECK(holds(page("/api/timeline", view).body, R"("at_ms":[],"read_per_second":[])"));
-  CHECK(holds(page("/api/partitions", view).body, R"("lag_records":15,"lag_seconds":2.5,"headroom_records":50)"));
+  CHECK(holds(page("/api/partitions", view).body,
+              R"("lag_records":15,"lag_seconds":2.5,"headroom_records":50,"headroom_seconds":3597.5,)"));
+  CHECK(holds(page("/api/partitions", view).body,
+              R"({"topic":"orders","partitions":2,"replication":3,"settings_known":true,"retention_ms":3600000,)"
+              R"("retention_bytes":-1})"));
+  CHECK(holds(page("/api/partitions", view).body,
+              R"("group":"audit","partitions":2,"lag_records":10,"largest_lag_records":6})"));
+  CHECK(holds(page("/api/status", view).body, R"("dead":10,"dropped":0,"rejected":{"expression_error":10}})"));
+  CHECK(holds(page("/api/status", view).body, R"("producer":{"queue_ratio":0.25,"queued_records":9,)"));
   CHECK(holds(page("/api/knobs", view).body, R"({"name":"batch.interval","value":"1s","default":"1s","range":)"));
-  CHECK(holds(page("/api/knobs", view).body, R"("applies":"live")"));
+  CHECK(holds(page("/api/knobs", view).body, R"("applies":"next batch")"));
   CHECK(value_of(metrics_page(view), R"(millrace_advice{pipeline="shop",kind="stage"})") == 1);
   CHECK(value_of(metrics_page(view), R"(millrace_advice{pipeline="shop",kind="healthy"})") == 0);
 
