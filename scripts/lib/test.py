@@ -204,7 +204,7 @@ def plain(tally, levels):
             simulation(tally)
         if "kafka" in levels:
             optional(tally, "tests on a real broker", "tests/kafka/run", [], 1500)
-            optional(tally, "the status page in a browser", "tests/page/run", [], 400)
+            optional(tally, "the status page in a browser", "tests/page/run", [], 300)
             optional(tally, "security on a real broker", "tests/secure/run", [], 300)
             optional(tally, "load and memory on a real broker", "tests/load/run", [], 600)
         if "faults" in levels:

@@ -12,7 +12,7 @@ namespace {
 constexpr size_t kRowsMax = 200;  // of each table: a page for people
 
 constexpr std::string_view kStyle = R"(
-:root { color-scheme: light dark; --line: #8884; --soft: #8882; --good: #2a8f4e; --bad: #c8372d; }
+:root { color-scheme: light dark; --line: #8884; --soft: #8882; --good: #1d7a3e; --bad: #b8322a; }
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; }
 h1 { font-size: 1.6rem; margin: 0; }
 h2 { font-size: 1.05rem; margin: 2rem 0 .5rem; }

@@ -173,16 +173,16 @@ class Tab:
         return self.ask(f"(document.querySelector({json.dumps(selector)}) || {{}}).innerText || ''")
 
     def click(self, selector):
-        """With the mouse, where the element is: what lies above it would get the click."""
-        place = self.ask(
-            f"(() => {{ const e = document.querySelector({json.dumps(selector)}); if (!e) return null;"
+        """In one step, since the page may be laid out anew at any moment; what is hidden or covered is not clicked."""
+        hit = self.ask(
+            f"(() => {{ const e = document.querySelector({json.dumps(selector)}); if (!e) return 'is not there';"
             "e.scrollIntoView({block: 'center'}); const r = e.getBoundingClientRect();"
-            "return [r.x + r.width / 2, r.y + r.height / 2]; })()"
+            "const top = document.elementFromPoint(r.x + r.width / 2, r.y + r.height / 2);"
+            "if (top !== e && !e.contains(top)) return 'lies below ' + (top ? top.outerHTML.slice(0, 80) : 'nothing');"
+            "e.focus(); e.click(); return ''; })()"
         )
-        if not place:
-            raise BrowserError(f"nothing to click on: {selector}")
-        for kind in ("mousePressed", "mouseReleased"):
-            self.call("Input.dispatchMouseEvent", type=kind, x=place[0], y=place[1], button="left", clickCount=1)
+        if hit:
+            raise BrowserError(f"cannot click on {selector}: it {hit}")
 
     def key(self, key):
         for kind in ("keyDown", "keyUp"):

@@ -1,5 +1,5 @@
 // Draws the pipeline's graph as SVG: what flows on its edges, and which nodes are slow, failing or cannot be written to.
-import { cut, percent, short } from '/text.js';
+import { cut, cutFront, percent, short } from '/text.js';
 import { joined, placed } from '/layout.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
@@ -54,7 +54,7 @@ function nodePart(node, at, mark, remark) {
   group.append(svg('title', {}, [node.name, node.kind, mark ? mark.word : '', remark].filter((word) => word).join('\n')));
   group.append(svg('rect', { class: 'box', width: NODE.width, height: NODE.height, rx: 7 }));
   group.append(svg('rect', { class: 'stripe', width: 5, height: NODE.height, rx: 2.5 }));
-  group.append(svg('text', { class: 'name', x: 15, y: 20 }, cut(node.name, 23)));
+  group.append(svg('text', { class: 'name', x: 15, y: 20 }, cutFront(node.name, 20)));
   const kind = node.role === 'topic' ? 'destination ' + node.kind : node.kind;
   group.append(svg('text', { class: 'kind', x: 15, y: 36 }, cut(kind, 26)));
   group.append(svg('text', { class: mark ? 'kind word' : 'kind', x: 15, y: 51 }, cut(mark ? mark.word : remark, 26)));

@@ -55,6 +55,11 @@ export function cut(text, most) {
   return text.length <= most ? text : text.slice(0, most - 1) + '…';
 }
 
+// Of topics that are alike, the ends differ.
+export function cutFront(text, most) {
+  return text.length <= most ? text : '…' + text.slice(1 - most);
+}
+
 // A bar of 0..1 below a cell's text.
 export function meter(share, className = '') {
   const bar = element('span', undefined, 'meter ' + className);
