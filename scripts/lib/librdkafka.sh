@@ -9,6 +9,13 @@ RDKAFKA_MINIMUM=2.13.2
 # 2.2 to 2.13.1 misread positions at the end of a partition; they are below the minimum and need no entry.
 RDKAFKA_DENIED=""
 
+# What is mended in it: the patch says why. Its hash is a part of the folder's name, so that another patch is built anew.
+RDKAFKA_PATCH="$ROOT/scripts/lib/librdkafka-coordinator-timeout.patch"
+
+rdkafka_folder() { # version
+  printf 'librdkafka-%s-%s' "$1" "$(sha256sum "$RDKAFKA_PATCH" | cut -c1-8)"
+}
+
 # True when version $1 may be used.
 rdkafka_acceptable() {
   local denied
@@ -91,9 +98,10 @@ build_rdkafka() {
   version="$(printf '%d.%d.%d' $version)"
   rdkafka_acceptable "$version" || die "Debian testing has librdkafka $version, which must not be used"
   say build "librdkafka $version (about a minute; log: ${log#"$ROOT"/})"
-  prefix="$DEPS/librdkafka-$version"
+  prefix="$DEPS/$(rdkafka_folder "$version")"
   command -v ccache >/dev/null && cc="ccache gcc"
   bundled_parts "$source"
+  patch_rdkafka "$source" "$version"
   if ! (
     cd "$source"
     # shellcheck disable=SC2046 # words on purpose
@@ -107,9 +115,19 @@ build_rdkafka() {
   check_rdkafka_features "$source"
   # Only the static library stays, so that no program is linked to a shared one below build/.
   rm -f "$prefix"/lib/librdkafka.so* "$prefix"/lib/librdkafka-static.a
-  ln -sfn "librdkafka-$version" "$DEPS/librdkafka"
+  ln -sfn "$(rdkafka_folder "$version")" "$DEPS/librdkafka"
   printf '%s\n' "$version" >"$prefix/VERSION"
   rm -rf "$work"
+}
+
+# A version that the patch does not fit is built as it is: what the patch mends may be mended there. If it is not, an
+# outage can end the daemon by its watchdog (exit code 7), and nothing is lost.
+patch_rdkafka() { # source folder, version
+  if patch -d "$1" -p1 --dry-run --force <"$RDKAFKA_PATCH" >/dev/null; then
+    patch -d "$1" -p1 --force <"$RDKAFKA_PATCH" >/dev/null
+  else
+    say note "librdkafka $2 is not as $(basename "$RDKAFKA_PATCH") expects it, and is built without"
+  fi
 }
 
 # Debian's patches make the build take cJSON, nanopb and the generated telemetry headers from packages. The sources
@@ -141,7 +159,8 @@ check_rdkafka_features() { # source folder
 setup_rdkafka() {
   local version=""
   [ -f "$DEPS/librdkafka/VERSION" ] && version="$(cat "$DEPS/librdkafka/VERSION")"
-  if [ -n "$version" ] && [ -f "$DEPS/librdkafka/lib/librdkafka.a" ] && rdkafka_acceptable "$version"; then
+  if [ -n "$version" ] && [ -f "$DEPS/$(rdkafka_folder "$version")/lib/librdkafka.a" ] && rdkafka_acceptable "$version" &&
+    [ "$(readlink "$DEPS/librdkafka")" = "$(rdkafka_folder "$version")" ]; then
     say ok "librdkafka $version in build/deps"
     return
   fi

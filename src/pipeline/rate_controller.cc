@@ -18,9 +18,14 @@ constexpr double kFixedShare = 0.2;     // of the newest batch in the fixed cost
 constexpr double kShortest = 0.01;      // of the busy time: a batch that was nothing but its commit has no pace
 constexpr double kNoise = 0.15;         // of the pace: smaller differences between batches are evened out
 constexpr double kPaceShare = 0.4;      // of the newest batch in the pace, then
-constexpr double kLargestDelay =
-    0.15;                      // of the interval: what one batch does about a commit that reached into the next
-constexpr double kLate = 0.3;  // of the interval, into which a commit may reach
+// Of the interval: what one batch does about a commit that reached into the next.
+constexpr double kLargestDelay = 0.15;
+constexpr double kLate = 0.3;           // of the interval, into which a commit may reach
+constexpr double kOtherSize = 2;        // times as large: two batches that tell latency from work
+constexpr int kInVain = 2;              // such batches in a row; one may be an accident
+constexpr double kSameSize = 0.8;       // of another batch's records: no smaller one
+constexpr double kSameTime = 1.2;       // of another batch's time: not longer
+constexpr double kLeastLatency = 0.25;  // of the interval: less is noise, and fits
 
 }  // namespace
 
@@ -68,7 +73,7 @@ void RateController::configure(const BackpressureOptions& options, double interv
 }
 
 double RateController::batch_seconds() const {
-  return std::max(interval_seconds_, 2 * fixed_seconds_);
+  return std::max(interval_seconds_, 2 * fixed_seconds());
 }
 
 double RateController::batch_records() const {
@@ -97,31 +102,55 @@ void RateController::interrupted() {
 // What the commit took beyond the acknowledgements that it had to wait for, those at the batch's own pace.
 void RateController::note_fixed(const RateSample& sample) {
   const double busy = sample.seconds - sample.idle_seconds;
-  const double working = std::max(busy - fixed_seconds_, kShortest * busy);
+  const double working = std::max(busy - fixed_seconds(), kShortest * busy);
   const double waited = working * sample.unacknowledged;
   const double fixed = std::max(0.0, sample.commit_seconds - waited);
   fixed_seconds_ = fixed_seconds_ == 0 ? fixed : fixed_seconds_ + kFixedShare * (fixed - fixed_seconds_);
+}
+
+// Batches that were held back to half of another one and are still too long: two points of a straight line, and what is
+// left at no records at all is latency. It never is more than a whole batch took.
+void RateController::note_latency(const RateSample& sample) {
+  const auto records = static_cast<double>(sample.records);
+  const double busy = sample.seconds - sample.idle_seconds;
+  const bool shrinking =
+      sample.held_back && records < kSameSize * other_records_ && busy > kOverrun * interval_seconds_;
+  const bool much_smaller = records * kOtherSize <= other_records_;
+  const bool comparable = busy < kSameTime * other_seconds_;  // else something else has changed in between
+  in_vain_ = shrinking && much_smaller && comparable ? in_vain_ + 1 : 0;
+  if (in_vain_ == kInVain) {
+    const double each = std::max(0.0, (other_seconds_ - busy) / (other_records_ - records));
+    latency_seconds_ = busy - each * records - fixed_seconds_;
+  }
+  latency_seconds_ = std::min(latency_seconds_, busy - fixed_seconds_);
+  if (latency_seconds_ < kLeastLatency * interval_seconds_) latency_seconds_ = 0;
+  if (!shrinking || in_vain_ == kInVain) {
+    in_vain_ = 0;
+    other_records_ = records;
+    other_seconds_ = busy;
+  }
 }
 
 // Records a second that would just fit the time a batch is meant to take: what was worked off while the batch was not
 // idle, without the commit's fixed cost, for the part of that time which the cost leaves.
 double RateController::pace(const RateSample& sample) const {
   const double busy = sample.seconds - sample.idle_seconds;
-  const double working = std::max(busy - fixed_seconds_, kShortest * busy);
+  const double working = std::max(busy - fixed_seconds(), kShortest * busy);
   if (working <= 0) return target_rate_ * kLargestStep;
-  const double share = 1 - fixed_seconds_ / batch_seconds();
+  const double share = 1 - fixed_seconds() / batch_seconds();
   return static_cast<double>(sample.records) / working * share;
 }
 
 // Longer than it was meant to be, or about to be: it still fits, but most of the next interval is spent on its commit.
 bool RateController::overrun(const RateSample& sample) const {
   return sample.seconds > kOverrun * batch_seconds() ||
-         sample.late_seconds > fixed_seconds_ + kLate * interval_seconds_;
+         sample.late_seconds > fixed_seconds() + kLate * interval_seconds_;
 }
 
 void RateController::settled(const RateSample& sample) {
   if (!sample.teaches || sample.records == 0 || sample.seconds <= 0) return;
   note_fixed(sample);
+  note_latency(sample);
   const bool too_long = overrun(sample);
   if (phase_ == Phase::initial) {
     if (too_long) {
@@ -204,7 +233,7 @@ void RateController::follow(const RateSample& sample) {
   const double error = target_rate_ - processed;
   // How far the commit reached into the next interval, beyond what every commit does. It is worked off in steps that
   // leave the batches in between near their time.
-  const double beyond = std::max(0.0, sample.late_seconds - fixed_seconds_);
+  const double beyond = std::max(0.0, sample.late_seconds - fixed_seconds());
   const double delay = std::min(beyond, kLargestDelay * interval_seconds_);
   const double change = (error - last_error_) / std::max(sample.seconds, interval_seconds_);
   terms_.pace = processed;

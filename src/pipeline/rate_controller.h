@@ -8,10 +8,11 @@
 //   well before its tick.
 // - A commit has a fixed cost, which is taken out before a pace is made of a batch: small batches tell the truth. Where
 //   that cost is more than half of the interval, batches are meant to take twice that cost: smaller ones would cost
-//   more than they carry.
+//   more than they carry. The same goes for acknowledgements that take long however few they are for: two batches of
+//   different size tell that time from what each record takes. Without it a target would shrink for ever where brokers
+//   answer later than the interval lasts, because no batch is small enough to be acknowledged in time.
 // - Nothing is outstanding once a batch is settled, so what Spark calls scheduling delay is no queue here: it is how
-// far
-//   into the next interval the commit reached.
+//   far into the next interval the commit reached.
 // - Batches that went through a recovery, hold no records or were dropped teach nothing. No single batch changes the
 //   target by more than a factor of four.
 //
@@ -70,8 +71,8 @@ class RateController {
   [[nodiscard]] double target_rate() const { return target_rate_; }
   [[nodiscard]] bool initial() const { return phase_ == Phase::initial; }
   [[nodiscard]] const RateTerms& terms() const { return terms_; }
-  // Time that a commit takes whatever the batch holds, as far as it is known; 0: not yet.
-  [[nodiscard]] double fixed_seconds() const { return fixed_seconds_; }
+  // Time that acknowledgements and commit take whatever the batch holds, as far as it is known; 0: not yet.
+  [[nodiscard]] double fixed_seconds() const { return fixed_seconds_ + latency_seconds_; }
   // The time that a batch is meant to take.
   [[nodiscard]] double batch_seconds() const;
 
@@ -83,6 +84,7 @@ class RateController {
   };
 
   void note_fixed(const RateSample& sample);
+  void note_latency(const RateSample& sample);
   [[nodiscard]] double pace(const RateSample& sample) const;
   double smoothed(double pace);
   [[nodiscard]] bool overrun(const RateSample& sample) const;
@@ -102,7 +104,11 @@ class RateController {
   int unneeded_ = 0;       // batches in a row that did not come near the target
   double unneeded_seconds_ = 0;
   RateTerms terms_;
-  double fixed_seconds_ = 0;
+  double fixed_seconds_ = 0;    // of the commit
+  double latency_seconds_ = 0;  // of acknowledgements
+  double other_records_ = 0;    // of the batch that the next one of another size is compared with; 0: none
+  double other_seconds_ = 0;
+  int in_vain_ = 0;  // batches in a row that are much smaller than that one, and too long
 };
 
 }  // namespace millrace

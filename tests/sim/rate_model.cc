@@ -28,6 +28,7 @@ RateSample RateModel::batch(double allowed) {
   const double limit = allowed < 0 ? budget_ : std::min(std::floor(allowed), budget_);
   double read = 0;
   double waiting = 0;
+  double sent_at = now_ - conditions.latency;  // the last record
   while (now_ < closes && read < budget_) {
     const double time = std::min(step, closes - now_);
     const double room = queue_ - waiting + sink * time;
@@ -35,14 +36,19 @@ RateSample RateModel::batch(double allowed) {
     read += more;
     backlog_ += conditions.load * time - more;
     waiting = std::max(0.0, waiting + more - sink * time);
+    if (more > 0) sent_at = now_ + time;
     if (read >= limit && limit < budget_) {
       sample.held_back = true;
-      if (waiting == 0) sample.idle_seconds += time;
+      if (waiting == 0 && now_ >= sent_at + conditions.latency) sample.idle_seconds += time;
     }
     now_ += time;
   }
+  const double still = std::max(sent_at + conditions.latency - now_, 0.0);
+  if (still > 0 && read < limit) waiting = std::max(waiting, std::min(read, conditions.read * conditions.latency));
+  if (still > 0 && read >= limit) waiting = read;
   sample.unacknowledged = read < 1 ? 0 : std::min(1.0, waiting / read);
-  sample.commit_seconds = waiting / sink + around(conditions.commit);
+  const double queued = conditions.latency > 0 ? still : waiting / sink;
+  sample.commit_seconds = queued + around(conditions.commit);
   now_ += sample.commit_seconds;
   backlog_ += conditions.load * sample.commit_seconds;
   sample.seconds = now_ - opened;

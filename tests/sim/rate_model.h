@@ -17,6 +17,7 @@ struct RateConditions {
   double sink = 0;      // brokers acknowledge
   double commit = 0;    // cost of a commit whatever it holds
   double noise = 0.04;  // of sink and commit from batch to batch, to either side
+  double latency = 0;   // until a record is acknowledged, however many are on their way
 };
 
 class RateModel {

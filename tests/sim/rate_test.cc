@@ -121,6 +121,34 @@ TEST_CASE("after a load times three or acknowledgements five times as slow, batc
   CHECK(worst_rate >= 0.9);
 }
 
+// However small a batch is, it is acknowledged later than the interval: smaller ones would only carry less.
+TEST_CASE("where acknowledgements take longer than the interval, the target does not shrink for ever") {
+  for (const double latency : {1.2, 1.5, 3.0}) {
+    for (uint64_t seed = 1; seed <= 20; ++seed) {
+      INFO("latency " << latency << ", seed " << seed);
+      RateController controller({}, 1, 10'000);
+      RateModel model(seed, 1, 1e6, 1e6);
+      model.conditions = {20'000, 100'000, 100'000, 0.02, 0.04, 0.01};
+      const auto turn = [&] {
+        const RateSample sample = model.batch(controller.batch_records());
+        controller.settled(sample);
+        return sample;
+      };
+      for (int i = 0; i < 30; ++i) turn();
+      model.conditions.latency = latency;
+      for (int i = 0; i < 20; ++i) turn();
+      double records = 0;
+      const double from = model.now();
+      for (int i = 0; i < 50; ++i) records += static_cast<double>(turn().records);
+      CHECK(records / (model.now() - from) >= 0.8 * 20'000);
+      model.conditions.latency = 0.01;
+      for (int i = 0; i < 20; ++i) turn();
+      const RateSample well = turn();
+      CHECK(well.seconds <= 1.2);
+    }
+  }
+}
+
 namespace {
 
 // A second, a pipeline that can do 10,000 records a second, and commits of 20 ms.
