@@ -9,7 +9,7 @@ RDKAFKA_MINIMUM=2.13.2
 # 2.2 to 2.13.1 misread positions at the end of a partition; they are below the minimum and need no entry.
 RDKAFKA_DENIED=""
 
-# What is mended in it: the patch says why. Its hash is a part of the folder's name, so that another patch is built anew.
+# What is mended in it: the patch says why. Its hash is a part of the folder's name, so that a changed one is built anew.
 RDKAFKA_PATCH="$ROOT/scripts/lib/librdkafka-coordinator-timeout.patch"
 
 rdkafka_folder() { # version
@@ -157,10 +157,11 @@ check_rdkafka_features() { # source folder
 }
 
 setup_rdkafka() {
-  local version=""
+  local version="" folder
   [ -f "$DEPS/librdkafka/VERSION" ] && version="$(cat "$DEPS/librdkafka/VERSION")"
-  if [ -n "$version" ] && [ -f "$DEPS/$(rdkafka_folder "$version")/lib/librdkafka.a" ] && rdkafka_acceptable "$version" &&
-    [ "$(readlink "$DEPS/librdkafka")" = "$(rdkafka_folder "$version")" ]; then
+  folder="$(rdkafka_folder "$version")"
+  if [ -n "$version" ] && rdkafka_acceptable "$version" && [ -f "$DEPS/$folder/lib/librdkafka.a" ] &&
+    [ "$(readlink "$DEPS/librdkafka")" = "$folder" ]; then
     say ok "librdkafka $version in build/deps"
     return
   fi
