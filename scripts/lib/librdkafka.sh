@@ -9,7 +9,7 @@ RDKAFKA_MINIMUM=2.13.2
 # 2.2 to 2.13.1 misread positions at the end of a partition; they are below the minimum and need no entry.
 RDKAFKA_DENIED=""
 
-# What is mended in it: the patch says why. Its hash is a part of the folder's name, so that a changed one is built anew.
+# What is mended in it: the patch says why. Its hash is a part of the folder's name, so that another one is built anew.
 RDKAFKA_PATCH="$ROOT/scripts/lib/librdkafka-coordinator-timeout.patch"
 
 rdkafka_folder() { # version
