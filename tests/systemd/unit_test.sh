@@ -18,7 +18,7 @@ check() { # name, output file
 }
 
 # The daemon is not installed where the tests run: a copy of the unit names a program that is.
-sed 's#^ExecStart=[^ ]*#ExecStart=/bin/true#' "$unit" >"$work/millrace@.service"
+sed "s#^\(Exec[A-Za-z]*\)=[^ ]*#\1=/bin/true#" "$unit" >"$work/millrace@.service"
 rc=0
 SYSTEMD_LOG_LEVEL=warning systemd-analyze --man=no verify "$work/millrace@.service" >"$work/verify" 2>&1 || rc=$?
 # Complaints about the machine's own units are not about ours.
