@@ -71,6 +71,8 @@ class PartitionOwner {
   // a lost; for a revoke it is raised when the limit is over.
   virtual void revoked(const std::vector<TopicPartition>& partitions, bool lost) = 0;
   [[nodiscard]] virtual bool released(const TopicPartition& partition) = 0;
+  // No broker answers: what comes when one does again is a backlog. May be said several times.
+  virtual void brokers_away() {}
 };
 
 }  // namespace millrace

@@ -308,6 +308,7 @@ void Group::complain(const KafkaError& error) {
   if (is_refusal(error.code) && refused_since_ms_ < 0) refused_since_ms_ = shared_.clock.mono_ms();
   if (!is_refusal(error.code) && !is_silence(error.code)) refused_since_ms_ = -1;
   if (news) log_warn("group", "{} ({})", error.text, rd_kafka_err2name(error.code));
+  if (is_silence(error.code) && owner_ != nullptr) owner_->brokers_away();
   MutexLock lock(mutex_);
   view_.trouble = error.text;
 }

@@ -282,6 +282,10 @@ void Engine::revoked(const std::vector<TopicPartition>& partitions, bool lost) {
   }
 }
 
+void Engine::brokers_away() {
+  for (auto& slot : slots_) slot->worker->note_outage();
+}
+
 bool Engine::released(const TopicPartition& partition) {
   return std::none_of(slots_.begin(), slots_.end(),
                       [&partition](const auto& slot) { return slot->worker->holds(partition); });

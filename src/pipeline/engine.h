@@ -86,6 +86,7 @@ class Engine final : public PartitionOwner {
   void assigned(std::vector<AssignedPartition> partitions) override;
   void revoked(const std::vector<TopicPartition>& partitions, bool lost) override;
   [[nodiscard]] bool released(const TopicPartition& partition) override;
+  void brokers_away() override;
 
  private:
   struct Slot;

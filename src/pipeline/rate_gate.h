@@ -71,6 +71,8 @@ class RateGate {
 
   // The bound of the batch is used up.
   [[nodiscard]] bool exhausted() const { return bounded_ && bound_left_ < 1; }
+  // The same, where the bound is the controller's and not rate.max.
+  [[nodiscard]] bool target_reached() const { return exhausted() && bound_cause_ != RateCause::max; }
   // What held reading back since begin(); the last in the enum's order decides.
   [[nodiscard]] RateCause held_back() const { return exhausted() ? bound_cause_ : held_back_; }
 

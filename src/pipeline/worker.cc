@@ -13,7 +13,6 @@ namespace millrace {
 
 namespace {
 
-constexpr int64_t kIdleMs = 1000;
 constexpr int64_t kPublishMs = 250;  // while nothing changes but sums
 
 void add_written(EngineTotals& totals, const Batch& batch, const Graph& graph) {
@@ -118,7 +117,10 @@ int64_t Worker::turn(bool woken) {
     }
     refresh_limits();
   }
-  if (!batch_->closing && !stopping_ && committer_.accepts() && budget_left() && read_chunk()) {
+  // A batch whose tick is over does not take what the rates allow for the next one.
+  const bool open_for_more =
+      !batch_->closing && !stopping_ && committer_.accepts() && budget_left() && !(batch_->open && should_close());
+  if (open_for_more && read_chunk()) {
     set_state(WorkerState::running, "");
     if (processed_ < batch_->records.size()) {
       const auto done = process(batch_->chunks.back());
@@ -131,7 +133,7 @@ int64_t Worker::turn(bool woken) {
   if (!batch_->open) {
     set_state(WorkerState::idle, "");
     note_progress();
-    return ready_.empty() ? kIdleMs : 0;
+    return ready_.empty() ? idle_ms() : 0;
   }
   return run_batch();
 }
@@ -156,7 +158,7 @@ int64_t Worker::bring_up() {
 bool Worker::should_close() const {
   if (batch_->closing || stopping_ || version_waits_.load() || !budget_left()) return true;
   // The first batches need not wait for the tick to be judged, unless a rate was asked for.
-  if (controller_.initial() && options_.rate.initial == 0 && gate_.exhausted()) return true;
+  if (controller_.initial() && options_.rate.initial == 0 && gate_.target_reached()) return true;
   const auto wanted = [](const BatchPartition& partition) { return partition.revoked; };
   if (std::any_of(batch_->partitions.begin(), batch_->partitions.end(), wanted)) return true;
   if (clock_.mono_ms() < batch_->closes_ms) return false;

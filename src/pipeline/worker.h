@@ -67,6 +67,8 @@ class Worker {
   [[nodiscard]] size_t load() const;  // partitions held or on their way
   void stop();
   void hasten();
+  // The brokers are away: the next batches are bounded like the first ones.
+  void note_outage() { outage_.store(true); }
   // Another version, to be run from the next batch on; the open one is closed for it. A later one takes its place.
   void give(VersionShare version);
 
@@ -151,8 +153,10 @@ class Worker {
   void free_shared(bool in_use);
   bool help();
 
+  static constexpr int64_t kIdleMs = 1000;  // nothing to do, and nobody who wakes it
   // worker_rate.cc: what holds reading back, and what the controller is told
   void begin_rates();
+  [[nodiscard]] int64_t idle_ms() const;
   void extend_rates();
   void note_closing();
   int64_t watch_idle(int64_t wait_ms);
@@ -211,6 +215,7 @@ class Worker {
   std::atomic<bool> ended_{false};
   std::atomic<bool> producer_ready_{false};
   std::atomic<bool> stop_asked_{false};
+  std::atomic<bool> outage_{false};  // brokers were away since the last batch was begun
   std::atomic<bool> hasten_asked_{false};
   std::atomic<int64_t> loop_ms_{0};
   std::atomic<int64_t> progress_ms_{0};

@@ -26,6 +26,7 @@ double Worker::initial_rate() const {
 // The bound of the batch that is about to be read, shared over the partitions.
 void Worker::begin_rates() {
   rates_begun_ = true;
+  if (outage_.exchange(false)) controller_.interrupted();
   const double allowed = controller_.batch_records();
   std::vector<PartitionRate*> partitions;
   if (allowed >= 0 || options_.rate.max > 0) {
@@ -36,12 +37,28 @@ void Worker::begin_rates() {
       partitions.push_back(&partition->rate);
     }
   }
-  gate_.begin(allowed, controller_.initial() ? RateCause::initial : RateCause::backpressure, partitions);
+  RateCause cause = controller_.initial() ? RateCause::initial : RateCause::backpressure;
+  double bound = allowed;
+  if (options_.rate.max > 0) {
+    // Shared out like a target, so that what one partition could take alone is not all that there is.
+    const double of_tick = options_.rate.max * static_cast<double>(options_.interval_ms) / 1000;
+    if (allowed < 0 || of_tick < allowed) {
+      bound = of_tick;
+      cause = RateCause::max;
+    }
+  }
+  gate_.begin(bound, cause, partitions);
+}
+
+// Where a rate holds reading back, the next tick brings more.
+int64_t Worker::idle_ms() const {
+  if (gate_.held_back() == RateCause::none) return kIdleMs;
+  return std::min(kIdleMs, options_.interval_ms - clock_.mono_ms() % options_.interval_ms);
 }
 
 // The batch has nothing to commit and lives on.
 void Worker::extend_rates() {
-  controller_.extended(gate_.exhausted());
+  controller_.extended(gate_.target_reached());
   const bool held_back = gate_.held_back() != RateCause::none;
   rates_begun_ = false;
   if (held_back) make_all_ready();
@@ -82,7 +99,7 @@ void Worker::teach(BatchResult result) {
   sample.commit_seconds = static_cast<double>(now_ns - closing_ns_) / 1e9;
   sample.late_seconds = std::max(0.0, static_cast<double>(now_ns / 1'000'000 - batch.closes_ms) / 1000);
   sample.unacknowledged = unacknowledged_;
-  sample.held_back = gate_.exhausted();
+  sample.held_back = gate_.target_reached();
   sample.teaches = batch.recoveries == 0 && (result == BatchResult::committed || result == BatchResult::offsets_only);
   if (batch.recoveries > 0) controller_.interrupted();
   controller_.settled(sample);

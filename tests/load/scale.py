@@ -9,7 +9,7 @@ from harness.broker import Broker
 
 MIB = 1 << 20
 LIMIT_MIB = 256
-EVERY_SECONDS = 0.2
+EVERY_SECONDS = 0.1
 # From the second quarter of a run to the last, as a part or in all: what the allocator keeps settles within the first.
 GROWTH_MOST = 0.05
 GROWTH_MOST_MIB = 10
@@ -20,7 +20,7 @@ def big_broker(directory):
 
 
 class Scale(threading.Thread):
-    """VmRSS of a process, each 200 ms."""
+    """VmRSS of a process, each 100 ms."""
 
     def __init__(self, place, daemon, name="resident"):
         super().__init__(daemon=True)

@@ -110,7 +110,8 @@ def in_rebalance(field, member):
     unanswered(field, member, JOIN_GROUP, True)
 
 
-# What had an open batch is cut; one that has lost its partitions meanwhile, or has none yet, has nothing to finish.
+# What had an open batch is cut; one that has none yet has nothing to finish, nor has one that has lost its partitions
+# meanwhile, which its log has to say.
 RUNNING = {
     "refused": (refused, (CUT,)),
     "black-hole": (black_hole, (FINISHED, CUT)),
@@ -128,7 +129,10 @@ def stop_while_running(field, world, name):
     harm, codes = RUNNING[name]
     try:
         harm(field, member)
-        stop_and_time(field, member, codes)
+        stop_and_time(field, member, (FINISHED, CUT))
+        log = member.daemon.log_text()
+        lost = "the group has given them away" in log[log.rfind("group: assigned") :]
+        assert lost or member.codes[-1] in codes, f"the exit code is {member.codes[-1]}, not one of {codes}"
     finally:
         field.cluster.node(1).thaw()
         field.proxy.clear()

@@ -91,7 +91,6 @@ def hostile_clients(place):
     daemon = place.daemon(graph, rate={"max_per_partition": f"{RATE}/s"})
     daemon.wait(lambda: daemon.count("source_records_total") > RATE, 30, "records")
     group = graph.top["pipeline"]
-    files = files_of(daemon)
 
     def progress():
         return sum(place.committed(group).values())
@@ -102,6 +101,8 @@ def hostile_clients(place):
     before, begun = progress(), time.monotonic()
     time.sleep(4)
     usual = pace(begun, before)
+    # Counted when everything is open that a daemon opens by and by, such as its history.
+    files = files_of(daemon)
     crowd = Crowd(daemon.port)
     spent = http_seconds(daemon)
     before, begun = progress(), time.monotonic()
