@@ -41,8 +41,8 @@ def overload(place, records):
 
 @case(alone=True, seconds=150)
 def overload_short(place):
-    """100,000 records of 1 KiB before a heavy stage: memory under its limit and flat, speed as without limits"""
-    overload(place, 100_000)
+    """400,000 records of 1 KiB before a heavy stage: memory under its limit and flat, speed as without limits"""
+    overload(place, 400_000)
 
 
 @case(alone=True, seconds=1500, long=True)
