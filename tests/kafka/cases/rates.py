@@ -150,7 +150,7 @@ def one_partition_by_two_workers(place):
     place.produce(
         [
             to_send(topic, b'{"n":%d,"list":[%s]}' % (n, numbers), b"k%d" % (n % 17), headers=[("id", b"%d" % n)])
-            for n in range(6000)
+            for n in range(60000)
         ]
     )
     rates = {}
@@ -163,11 +163,11 @@ def one_partition_by_two_workers(place):
         place.drained(graph, 60, daemon)
         rows = batches(daemon)
         spent = (max(row["completed_ms"] for row in rows) - min(row["started_ms"] for row in rows)) / 1000
-        rates[share] = 6000 / spent
-        daemon.wait(lambda: daemon.count("source_records_total") == 6000, 5, "published counts")
+        rates[share] = 60000 / spent
+        daemon.wait(lambda: daemon.count("source_records_total") == 60000, 5, "published counts")
         daemon.metrics().balance()
         helped = daemon.metrics().sum("worker_helped_chunks_total")
         assert (helped > 0) == share, f"{helped} chunks were helped with, share_chunks is {share}"
         daemon.stop()
-        assert place.judge(graph).counts["outputs"] == 6000
+        assert place.judge(graph).counts["outputs"] == 60000
     place.note(f"{rates[True]:.0f} records/s shared, {rates[False]:.0f} alone: {rates[True] / rates[False]:.2f} times")
