@@ -104,9 +104,7 @@ public final class KafkaTool {
       case "deleteTopics": return await(admin(request).deleteTopics(strings(request.get("names"))).all());
       case "describe": return describe(request);
       case "alterConfig": return alterConfig(request);
-      case "addPartitions":
-        return await(admin(request).createPartitions(Map.of(request.get("topic").asText(),
-            NewPartitions.increaseTo(request.get("count").asInt()))).all());
+      case "addPartitions": return addPartitions(request);
       case "moveLeaders": return moveLeaders(request);
       case "deleteRecords": return deleteRecords(request);
       case "committed": return committed(request);
@@ -175,10 +173,23 @@ public final class KafkaTool {
       topics.add(new NewTopic(entry.getKey(), partitions, replication).configs(configs));
     });
     await(admin(request).createTopics(topics).all());
+    return awaitLeaders(admin(request), counts);
+  }
+
+  // The same for partitions that are added. A producer that meets one before its leader does can end up with sequence
+  // numbers that the broker never takes.
+  private JsonNode addPartitions(JsonNode request) throws Exception {
+    String topic = request.get("topic").asText();
+    int count = request.get("count").asInt();
+    await(admin(request).createPartitions(Map.of(topic, NewPartitions.increaseTo(count))).all());
+    return awaitLeaders(admin(request), Map.of(topic, count));
+  }
+
+  private static JsonNode awaitLeaders(Admin admin, Map<String, Integer> counts) throws Exception {
     long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(LIMIT_SECONDS);
-    while (!haveLeaders(admin(request), counts)) {
+    while (!haveLeaders(admin, counts)) {
       if (System.nanoTime() > end) {
-        throw new IllegalStateException("new topics have no leaders");
+        throw new IllegalStateException("new partitions have no leaders");
       }
       Thread.sleep(20);
     }
