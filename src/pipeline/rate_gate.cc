@@ -43,6 +43,12 @@ double RateGate::for_tick(double rate) const {
 }
 
 void RateGate::begin(double records, RateCause cause, std::span<PartitionRate* const> partitions) {
+  // rate.max is shared out like a target, so that what one partition could take alone is not all that there is.
+  const double of_tick = for_tick(options_.rate.max);
+  if (of_tick > 0 && (records < 0 || of_tick < records)) {
+    records = of_tick;
+    cause = RateCause::max;
+  }
   bounded_ = records >= 0;
   bound_left_ = records;
   bound_cause_ = cause;

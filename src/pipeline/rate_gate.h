@@ -57,7 +57,7 @@ class RateGate {
   RateGate(int worker, const EngineOptions& options, InstanceRate& instance);
 
   // A batch is begun (or lives on into a further interval): it may hold `records` more, because of `cause`; negative:
-  // as many as there are. `partitions` are those that may be read.
+  // as many as rate.max allows in a tick. `partitions` are those that may be read.
   void begin(double records, RateCause cause, std::span<PartitionRate* const> partitions);
 
   // Records that may be asked of this partition now, at most `wanted`; 0: held back, see causes().

@@ -118,8 +118,8 @@ int64_t Worker::turn(bool woken) {
     refresh_limits();
   }
   // A batch whose tick is over does not take what the rates allow for the next one.
-  const bool open_for_more =
-      !batch_->closing && !stopping_ && committer_.accepts() && budget_left() && !(batch_->open && should_close());
+  const bool room = batch_->open ? !should_close() : !stopping_ && budget_left();
+  const bool open_for_more = room && committer_.accepts();
   if (open_for_more && read_chunk()) {
     set_state(WorkerState::running, "");
     if (processed_ < batch_->records.size()) {

@@ -37,17 +37,7 @@ void Worker::begin_rates() {
       partitions.push_back(&partition->rate);
     }
   }
-  RateCause cause = controller_.initial() ? RateCause::initial : RateCause::backpressure;
-  double bound = allowed;
-  if (options_.rate.max > 0) {
-    // Shared out like a target, so that what one partition could take alone is not all that there is.
-    const double of_tick = options_.rate.max * static_cast<double>(options_.interval_ms) / 1000;
-    if (allowed < 0 || of_tick < allowed) {
-      bound = of_tick;
-      cause = RateCause::max;
-    }
-  }
-  gate_.begin(bound, cause, partitions);
+  gate_.begin(allowed, controller_.initial() ? RateCause::initial : RateCause::backpressure, partitions);
 }
 
 // Where a rate holds reading back, the next tick brings more.

@@ -156,10 +156,14 @@ std::string knobs_json(const View& view) {
   return out.text() + "\n";
 }
 
-std::string advice_json(const Advice& advice) {
-  JsonWriter out;
+void write_advice(JsonWriter& out, const Advice& advice) {
   out.open('{').member("kind", to_string(advice.kind)).member("text", advice.text).member("knob", advice.knob);
   out.member("node", advice.node).close('}');
+}
+
+std::string advice_json(const Advice& advice) {
+  JsonWriter out;
+  write_advice(out, advice);
   return out.text() + "\n";
 }
 

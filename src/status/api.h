@@ -4,6 +4,7 @@
 #include <string>
 
 #include "pipeline/graph.h"
+#include "status/json_writer.h"
 #include "status/recorder.h"
 #include "status/view.h"
 
@@ -14,6 +15,8 @@ std::string graph_json(const Graph& graph);
 
 std::string partitions_json(const View& view);
 std::string knobs_json(const View& view);
+// The advice as one object; a page may have it among other things.
+void write_advice(JsonWriter& out, const Advice& advice);
 std::string advice_json(const Advice& advice);
 // Without a recorder: an empty list.
 std::string batches_json(const Recorder* recorder);

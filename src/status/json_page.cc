@@ -1,5 +1,6 @@
 // The state of the pipeline for programs: /status.json. No record's content, no value of the configuration but knobs.
 #include "base/text.h"
+#include "status/api.h"
 #include "status/json_writer.h"
 #include "status/view.h"
 
@@ -211,8 +212,7 @@ std::string json_page(const View& view) {
   JsonWriter out;
   out.open('{');
   write_program(out, view);
-  out.key("advice").open('{').member("kind", to_string(view.advice.kind)).member("text", view.advice.text);
-  out.member("knob", view.advice.knob).member("node", view.advice.node).close('}');
+  write_advice(out.key("advice"), view.advice);
   out.key("history").open('{').member("store", view.history.store).member("trouble", view.history.trouble);
   out.member("batches", view.history.batches_written).member("events", view.history.events_written);
   out.member("dropped", view.history.dropped).member("waiting", view.history.waiting).close('}');
