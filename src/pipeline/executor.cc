@@ -71,23 +71,32 @@ Result<void> Executor::decode() {
     decoded_.resize(records_.size());
   }
   source_out_.clear();
+  uint64_t bytes = 0;
   for (size_t i = 0; i < records_.size(); ++i) {
+    const Record& record = records_[i];
     Item& item = items_[i];
-    item = {records_[i], &decoded_[i], {}, {}, static_cast<uint32_t>(i)};
+    // Member by member: a whole Item would be put together elsewhere first, and copying what was just written in small
+    // pieces makes the processor wait.
+    item.record = record;
+    item.decoded = &decoded_[i];
+    item.fields = {};
+    item.edits = {};
+    item.ordinal = static_cast<uint32_t>(i);
     decoded_[i] = {};
-    counts.read.bytes += item.record.key.size + item.record.value.size;
-    const expr::DecodeResult result = decoder.decode(item.record.value.view(), *batch_->output_arena, decoded_[i]);
+    bytes += record.key.size + record.value.size;
+    const expr::DecodeResult result = decoder.decode(record.value.view(), *batch_->output_arena, decoded_[i]);
     if (result.reason != RejectReason::none) {
       const Rejection rejection{source.name, source.on_error, result.reason, batch_->output_arena->copy(result.detail)};
       TRY_ASSIGN(const bool goes_on, apply(rejection, item.ordinal, counts.policy));
       if (!goes_on) continue;
       // Kept as it came: expressions find no members in it.
-      decoded_[i] = {item.record.value.view(), absent_fields_, {}};
+      decoded_[i] = {record.value.view(), absent_fields_, {}};
     }
     item.fields = decoded_[i].fields;
     source_out_.push_back(&item);
   }
   counts.read.records += records_.size();
+  counts.read.bytes += bytes;
   counts.out += source_out_.size();
   batch_->counts.copies += source_out_.size() * (source.readers - 1);
   return {};
@@ -209,7 +218,7 @@ Result<void> Executor::write_dead_letter(const Rejection& rejection, uint32_t or
   DeadLetter letter = make_dead_letter(
       original, {graph_.pipeline(), rejection.node, rejection.reason, rejection.error, graph_.config_hash()}, limits,
       batch_->now_ms, *batch_->output_arena);
-  OutputRecord& record = letter.record;
+  OutputRecord& record = batch_->pending.emplace_back(letter.record);
   record.destination = *topic;
   record.partition = record.key.is_null() ? original.origin->partition % limits.partitions
                                           : partition_for_key(record.key.view(), limits.partitions);
@@ -217,17 +226,17 @@ Result<void> Executor::write_dead_letter(const Rejection& rejection, uint32_t or
   ++counts.sent.records;
   counts.sent.bytes += record.key.size + record.value.size;
   counts.stubs += letter.stub ? 1 : 0;
-  push(record, ordinal);
+  finish_output(ordinal);
   return {};
 }
 
-void Executor::push(OutputRecord record, uint32_t ordinal) {
+void Executor::finish_output(uint32_t ordinal) {
+  OutputRecord& record = batch_->pending.back();
   in_order_ = in_order_ && (ordinals_.empty() || ordinals_.back() <= ordinal);
   ordinals_.push_back(ordinal);
   record.tag = static_cast<uint32_t>(batch_->tags.size());
   batch_->tags.push_back({static_cast<uint32_t>(chunk_.first + ordinal), record.destination});
   record.destination = version_.destination(record.destination);
-  batch_->pending.push_back(record);
 }
 
 // What several nodes wrote, in the order of the input: so the order in a destination partition does not depend on where

@@ -68,7 +68,8 @@ class Executor {
   // True: the record goes on as it came. An error: stop.
   Result<bool> apply(const Rejection& rejection, uint32_t ordinal, PolicyCounts& counts);
   Result<void> write_dead_letter(const Rejection& rejection, uint32_t ordinal);
-  void push(OutputRecord record, uint32_t ordinal);
+  // The last of batch_->pending is complete: gives it its tag, and its destination as the broker counts.
+  void finish_output(uint32_t ordinal);
   void restore_order();
   void count_port(Tally& tally, std::span<const Item* const> items) const;
 

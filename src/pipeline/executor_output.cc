@@ -61,7 +61,8 @@ Result<void> Executor::write_destination(const DestinationNode& node) {
 Result<void> Executor::write(const DestinationNode& node, uint16_t topic, const Item& item) {
   DestinationCounts& counts = batch_->counts.destinations[topic];
   ++counts.in;
-  OutputRecord record;
+  // Made where it is to lie, for the reason that decode() gives.
+  OutputRecord& record = batch_->pending.emplace_back();
   record.destination = topic;
   std::string_view error;
   RejectReason reason = RejectReason::none;
@@ -73,13 +74,14 @@ Result<void> Executor::write(const DestinationNode& node, uint16_t topic, const 
     reason = make_output(node, item, record, error);
   }
   if (reason != RejectReason::none) {
+    batch_->pending.pop_back();
     TRY_ASSIGN(const bool goes_on, apply({node.name, node.on_error, reason, error}, item.ordinal, counts.policy));
     CHECK(!goes_on);  // build_graph() refuses `keep` at a destination
     return {};
   }
   ++counts.sent.records;
   counts.sent.bytes += record.key.size + record.value.size;
-  push(record, item.ordinal);
+  finish_output(item.ordinal);
   return {};
 }
 
@@ -151,13 +153,14 @@ RejectReason Executor::make_partition(const DestinationNode& node, const Item& i
                                       std::string_view& error) {
   const int32_t partitions = limits_[record.destination].partitions;
   CHECK(partitions > 0);
-  const int32_t of_source = item.record.origin->partition % partitions;
+  const int32_t source_partition = item.record.origin->partition;
   switch (node.partition) {
     case PartitionBy::key:
-      record.partition = record.key.is_null() ? of_source : partition_for_key(record.key.view(), partitions);
+      record.partition =
+          record.key.is_null() ? source_partition % partitions : partition_for_key(record.key.view(), partitions);
       return RejectReason::none;
     case PartitionBy::source:
-      record.partition = of_source;
+      record.partition = source_partition % partitions;
       return RejectReason::none;
     case PartitionBy::expression:
       break;
