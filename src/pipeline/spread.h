@@ -5,6 +5,7 @@
 // its view's lock. SpreadSum and SpreadStatus are values.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <map>
@@ -51,34 +52,37 @@ class KeySketch {
   uint64_t weight_ = 0;
 };
 
-// Which records of a stream are looked at: each of the first ones, then one in kStride on average, at random distances
-// so that a stream with a period does not hide keys or double them.
+// Which records of a batch are looked at: each of the first ones, then ever fewer, at random distances so that a stream
+// with a period does not hide keys or double them. Of n records these are about kAll * (1 + ln(n / kAll)), and a share
+// is as exact as if 2 * kAll of them had been taken with equal chances, however many n are.
 class KeySampling {
  public:
-  static constexpr uint32_t kAll = 256;
-  static constexpr uint32_t kStride = 16;
+  static constexpr uint32_t kAll = 128;
 
-  void restart() { seen_ = until_ = 0; }
+  void restart() {
+    seen_ = until_ = 0;
+    stride_ = 1;
+  }
   // 0: not this one; else how many records it stands for.
   uint32_t weight() {
-    if (seen_ < kAll) {
-      ++seen_;
-      return 1;
-    }
+    ++seen_;
     if (until_ > 0) {
       --until_;
       return 0;
     }
+    const uint32_t weight = stride_;
+    stride_ = std::max(1U, seen_ / kAll);
     random_ ^= random_ << 13;
     random_ ^= random_ >> 7;
     random_ ^= random_ << 17;
-    until_ = static_cast<uint32_t>(random_ % (2 * kStride - 1));  // kStride - 1 on average
-    return kStride;
+    until_ = static_cast<uint32_t>(random_ % (2 * stride_ - 1));  // stride_ - 1 on average
+    return weight;
   }
 
  private:
   uint32_t seen_ = 0;
   uint32_t until_ = 0;
+  uint32_t stride_ = 1;  // the mean distance to the next one
   uint64_t random_ = 0x9e3779b97f4a7c15U;
 };
 

@@ -2,6 +2,7 @@
 // snapshot.
 #include "pipeline/spread.h"
 
+#include <cmath>
 #include <map>
 #include <random>
 
@@ -57,13 +58,43 @@ TEST_CASE("a sample stands for all, also of a stream with a period") {
   KeySampling sampling;
   std::map<int, uint64_t> weight;
   uint64_t all = 0;
-  for (int i = 0; i < 160'000; ++i) {
-    const uint32_t of_this = sampling.weight();
-    weight[i % 16] += of_this;
-    all += of_this;
+  for (int batch = 0; batch < 32; ++batch) {
+    sampling.restart();
+    for (int i = 0; i < 10'000; ++i) {
+      const uint32_t of_this = sampling.weight();
+      weight[i % 16] += of_this;
+      all += of_this;
+    }
   }
-  CHECK(static_cast<double>(all) == Approx(160'000).epsilon(0.03));
-  for (const auto& [key, sum] : weight) CHECK(static_cast<double>(sum) == Approx(10'000).epsilon(0.2));
+  CHECK(static_cast<double>(all) == Approx(320'000).epsilon(0.03));
+  for (const auto& [key, sum] : weight) CHECK(static_cast<double>(sum) == Approx(20'000).epsilon(0.2));
+}
+
+TEST_CASE("a large batch has few samples more than a small one, and small ones are looked at whole") {
+  KeySampling sampling;
+  size_t samples = 0;
+  for (uint32_t i = 0; i < 100'000; ++i) {
+    const uint32_t weight = sampling.weight();
+    samples += weight > 0 ? 1 : 0;
+    if (i < KeySampling::kAll) CHECK(weight == 1);
+  }
+  CHECK(static_cast<double>(samples) ==
+        Approx(KeySampling::kAll * (1 + std::log(100'000.0 / KeySampling::kAll))).epsilon(0.1));
+}
+
+TEST_CASE("one batch of any size tells a hot key from others") {
+  KeySampling sampling;
+  for (const int records : {1000, 10'000, 100'000}) {
+    sampling.restart();
+    uint64_t hot = 0;
+    uint64_t all = 0;
+    for (int i = 0; i < records; ++i) {
+      const uint32_t weight = sampling.weight();
+      all += weight;
+      if (i % 3 == 0) hot += weight;
+    }
+    CHECK(static_cast<double>(hot) / static_cast<double>(all) == Approx(1.0 / 3).margin(0.1));
+  }
 }
 
 TEST_CASE("the spread of a source and a destination is that of the last minute") {
