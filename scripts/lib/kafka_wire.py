@@ -243,12 +243,16 @@ class Cluster:
 
         self.raise_first(reader.array(answer), "altering")
 
-    def offsets(self, topic, at=-1, committed_only=False):
+    def offsets(self, topic, at=-1, committed_only=False, wait=10.0):
         """{partition: offset}; at: -1 the end, -2 the beginning, else a timestamp in ms. committed_only: the end that a
         read_committed reader sees."""
         answer = self.metadata([topic])
         if topic not in answer["topics"]:
             raise KafkaError(f"offsets of {topic}", 3)
+        if -1 in answer["topics"][topic].values():
+            # A broker that was away is the leader again some moments after it answers.
+            self.until(lambda: -1 not in self.metadata([topic])["topics"][topic].values(), wait, f"leaders of {topic}")
+            answer = self.metadata([topic])
         by_leader = {}
         for partition, leader in answer["topics"][topic].items():
             by_leader.setdefault(leader, []).append(partition)

@@ -117,6 +117,10 @@ class Broker {
   // What the group has committed for these partitions (require stable). Partitions without a commit are left out.
   virtual BrokerResult<Progress> committed(const std::vector<TopicPartition>& partitions, int64_t deadline_ms) = 0;
 
+  // The same without waiting for open transactions, whose offsets it does not see: what was committed before them.
+  virtual BrokerResult<Progress> committed_before_open(const std::vector<TopicPartition>& partitions,
+                                                       int64_t deadline_ms) = 0;
+
   // Offsets into the transaction. In at_least_once: remembered for commit().
   virtual BrokerResult<void> send_offsets(const Progress& progress, const GroupStamp& stamp, int64_t deadline_ms) = 0;
 

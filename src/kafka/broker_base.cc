@@ -185,6 +185,20 @@ BrokerResult<Progress> BrokerBase::committed(const std::vector<TopicPartition>& 
   }
 }
 
+// The consumer's own client always waits for open transactions, so the admin client is asked.
+BrokerResult<Progress> BrokerBase::committed_before_open(const std::vector<TopicPartition>& partitions,
+                                                         int64_t deadline_ms) {
+  const Deadline deadline(shared_.clock, deadline_ms);
+  for (;;) {
+    KafkaResult<Progress> found = shared_.admin->group_offsets(shared_.settings.group, partitions, deadline.timeout());
+    if (found) return std::move(*found);
+    if (!is_silence(found.error().code) || deadline.over()) {
+      return call_failed(found.error(), "reading committed offsets", Fault::destination);
+    }
+    ::poll(nullptr, 0, static_cast<int>(std::min<int64_t>(10, deadline.left_ms())));
+  }
+}
+
 std::optional<RefusedRecord> BrokerBase::refused() {
   if (!reported_ || classify_delivery(reported_->error.code) != Fault::record_refused) return std::nullopt;
   RefusedRecord refused{reported_->tag, reported_->error.text};

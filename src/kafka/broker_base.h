@@ -21,6 +21,8 @@ class BrokerBase : public Broker {
   BrokerResult<void> poll(int64_t wait_ms) override;
   GroupStamp group_stamp() override;
   BrokerResult<Progress> committed(const std::vector<TopicPartition>& partitions, int64_t deadline_ms) override;
+  BrokerResult<Progress> committed_before_open(const std::vector<TopicPartition>& partitions,
+                                               int64_t deadline_ms) override;
   std::optional<RefusedRecord> refused() override;
   void free_later(std::vector<HeldMessage> held, std::unique_ptr<Arena> arena) override;
   [[nodiscard]] bool discarded_pending() const override;

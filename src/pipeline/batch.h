@@ -28,6 +28,7 @@ struct BatchPartition {
   int64_t committed = -1;                      // what the group must have committed; -1: nothing
   int64_t end = 0;                             // the next offset to read: what this batch commits
   int64_t last_timestamp_ms = -1;
+  bool proven = false;   // `committed` is what this worker wrote or saw to be true; until then it was only read
   bool revoked = false;  // the group asked for it: commit soon, and never hold it in a wait
 
   [[nodiscard]] bool ours() const { return ownership == nullptr || ownership->epoch.load() == epoch; }

@@ -232,11 +232,27 @@ std::optional<CommitStep> Committer::send_offsets(Batch& batch) {
   const auto lost = [](const BatchPartition& partition) { return !partition.ours(); };
   if (std::any_of(batch.partitions.begin(), batch.partitions.end(), lost)) return step(batch);
   const auto sent = broker_.send_offsets(batch.progress(), stamp, deadline_ms(options_.call_deadline_ms));
-  if (sent) return std::nullopt;
+  if (sent) return second_audit(batch);
   if (sent.error().fault == Fault::generation) {
     return abort_and(CommitState::holding, batch, "sending offsets: " + sent.error().what);
   }
   return trouble(sent.error(), batch);
+}
+
+// A coordinator that moved can answer with offsets that are long over, as often as it is asked, for as long as its log
+// is not replicated. One that has just taken our offsets has a log that is. So what a batch rests on that was only
+// read, the start of a replay or of a partition new to us, is read once more where it cannot be old.
+std::optional<CommitStep> Committer::second_audit(Batch& batch) {
+  if (options_.delivery != Delivery::exactly_once || !options_.second_audit) return std::nullopt;
+  const auto read_only = [](const BatchPartition& partition) { return !partition.proven; };
+  if (batch.recoveries == 0 && std::none_of(batch.partitions.begin(), batch.partitions.end(), read_only)) {
+    return std::nullopt;
+  }
+  const auto found = broker_.committed_before_open(batch.topic_partitions(), deadline_ms(options_.call_deadline_ms));
+  if (!found) return trouble(found.error(), batch);
+  if (differences(batch, *found).empty()) return std::nullopt;
+  ++counters_.audit_differences;
+  return abort_and(CommitState::comparing, batch, "the committed offsets were not those that the batch began with");
 }
 
 // Only where nothing failed to be sent.

@@ -129,6 +129,7 @@ class Committer {
   CommitStep commit(Batch& batch);
   std::optional<CommitStep> audit(Batch& batch);
   std::optional<CommitStep> send_offsets(Batch& batch);
+  std::optional<CommitStep> second_audit(Batch& batch);
   CommitStep abort_and(CommitState next, Batch& batch, std::string why);
   CommitStep abort_for_stop(Batch& batch);
   CommitStep settle(Batch& batch, BatchResult result);

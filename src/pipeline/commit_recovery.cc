@@ -148,8 +148,10 @@ CommitStep Committer::compare(Batch& batch) {
     lost_records_ = 0;
     return settle(batch, BatchResult::found_committed);
   }
-  if (auto step = ask_again(batch, *found)) return std::move(*step);
-  if (!differences(batch, *found).empty() && options_.delivery == Delivery::exactly_once) return differs(batch, *found);
+  if (!differences(batch, *found).empty() && options_.delivery == Delivery::exactly_once) {
+    if (auto step = ask_again(batch, *found)) return std::move(*step);
+    return differs(batch, *found);
+  }
   differs_since_ms_ = -1;
   if (urgency_ == Urgency::hasten) return settle(batch, BatchResult::dropped);
   // What was waited for on the way here is over; why it all began is not.
@@ -157,10 +159,11 @@ CommitStep Committer::compare(Batch& batch) {
 }
 
 // A coordinator that has just moved may answer for some tenths of a second with offsets that are long over: on real
-// brokers up to 40 s old. Such an answer can look like the batch's start, or like offsets that went back. So any answer
-// but the batch's end counts only when a second one, some time later, says the same. Empty: it does.
+// brokers up to 40 s old. Such an answer can look like the batch's start, which the second audit finds out, or like
+// offsets that went back or moved on. That counts only when a second answer, some time later, says the same. Empty: it
+// does.
 std::optional<CommitStep> Committer::ask_again(Batch& batch, const Progress& found) {
-  if (options_.delivery != Delivery::exactly_once || options_.offsets_agree_ms <= 0) return std::nullopt;
+  if (options_.offsets_agree_ms <= 0) return std::nullopt;
   if (urgency_ == Urgency::hasten) return settle(batch, BatchResult::dropped);
   if (!answer_ || answer_->first != found) {
     answer_ = {found, now_ms()};
@@ -168,7 +171,7 @@ std::optional<CommitStep> Committer::ask_again(Batch& batch, const Progress& fou
     return std::nullopt;
   }
   wake_ms_ = answer_->second + options_.offsets_agree_ms;
-  return back_off("the committed offsets are not the batch's end: asking a second time");
+  return back_off("the committed offsets are neither the batch's start nor its end: asking a second time");
 }
 
 // Neither where the batch began nor where it ends.
@@ -192,6 +195,16 @@ CommitStep Committer::differs(Batch& batch, const Progress& found) {
                   offset_text(first.committed), offset_text(first.expected));
   if (urgency_ != Urgency::none && limit_ms > 0) return settle(batch, BatchResult::dropped);
   if (now_ms() - differs_since_ms_ < limit_ms) return back_off(text);
+  const auto proven = [&batch](const AuditDifference& difference) {
+    return batch.partitions[batch.partition_index(difference.partition)].proven;
+  };
+  if (moved_on && std::none_of(differing.begin(), differing.end(), proven)) {
+    return end({ExitCode::no_progress,
+                fmt::format("{} was read from {} on, an offset of the group that is over: it stands at {}. Nothing was "
+                            "committed; a restart reads on from there",
+                            first.partition.text(), offset_text(first.expected), offset_text(first.committed)),
+                {}});
+  }
   return end({ExitCode::stopped_by_policy,
               text + "; going on could lose or double records, so this waits for a decision", differing});
 }

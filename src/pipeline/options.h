@@ -36,7 +36,7 @@ struct EngineOptions {
   int64_t commit_deadline_ms = 8000;  // one EndTxn
   int64_t rebuild_deadline_ms = 8000;
   int64_t abort_deadline_ms = 1000;
-  int64_t offsets_agree_ms = 1000;  // a recovery: between two answers that have to agree; 0: one is believed
+  int64_t offsets_agree_ms = 1000;  // between two answers that name neither a batch's start nor its end; 0: one will do
   int64_t offsets_only_ms = 5000;   // at most one transaction in this time when only progress moved
   int64_t backoff_first_ms = 100;
   int64_t backoff_max_ms = 10'000;
@@ -44,6 +44,7 @@ struct EngineOptions {
   int64_t no_progress_ms = 30'000;
   int max_isolated = 8;               // records of one batch that are found unsendable before the pipeline stops
   bool audit = true;                  // tests switch it off to see it missed
+  bool second_audit = true;           // the same
   BatchObserver* observer = nullptr;  // outlives the workers; null: nobody wants to know
 };
 

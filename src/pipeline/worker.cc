@@ -258,6 +258,7 @@ int64_t Worker::settle(BatchResult result) {
     CHECK(partition != nullptr);
     if (committed) {
       partition->committed = entry.end;
+      partition->proven = true;
       if (entry.last_timestamp_ms >= 0) partition->last_timestamp_ms = entry.last_timestamp_ms;
     } else if (!stopping_) {
       // Its records were read and not written: whoever reads on from here would leave them out.

@@ -13,6 +13,7 @@ struct Worker::Partition {
   uint64_t epoch = 0;      // of the ownership, as the group's thread gave it
   int64_t position = 0;    // the next offset to read
   int64_t committed = -1;  // what the group must have committed
+  bool proven = false;     // we wrote `committed`
   int64_t last_timestamp_ms = -1;
   bool at_end = false;    // the last drain left nothing
   bool ready = false;     // on the ready list

@@ -248,6 +248,7 @@ void Worker::add_to_batch(Partition& partition, size_t first, const Drained& dra
     entry.ownership = partition.assigned.ownership;
     entry.epoch = partition.epoch;
     entry.committed = partition.committed;
+    entry.proven = partition.proven;
     batch.partitions.push_back(std::move(entry));
   }
   BatchPartition& entry = batch.partitions[place];

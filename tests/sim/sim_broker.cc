@@ -137,12 +137,23 @@ BrokerResult<void> SimBroker::poll(int64_t wait_ms) {
 }
 
 BrokerResult<Progress> SimBroker::committed(const std::vector<TopicPartition>& partitions, int64_t deadline_ms) {
+  return fetch(partitions, cluster_.options().require_stable, deadline_ms);
+}
+
+BrokerResult<Progress> SimBroker::committed_before_open(const std::vector<TopicPartition>& partitions,
+                                                        int64_t deadline_ms) {
+  return fetch(partitions, false, deadline_ms);
+}
+
+BrokerResult<Progress> SimBroker::fetch(const std::vector<TopicPartition>& partitions, bool stable,
+                                        int64_t deadline_ms) {
   const int64_t until_ms = cluster_.clock().mono_ms() + deadline_ms;
   SimCluster& cluster = cluster_;
   auto found = std::make_shared<Progress>();  // shared with requests that arrive when we are gone
   for (;;) {
-    const Code code = cluster.call("OffsetFetch",
-                                   [&cluster, partitions, found] { return cluster.fetch_offsets(partitions, *found); });
+    const Code code = cluster.call(
+        stable ? "OffsetFetch" : "OffsetFetch beside what is open",
+        [&cluster, partitions, stable, found] { return cluster.fetch_offsets(partitions, stable, *found); });
     if (code == Code::ok) return *found;
     cluster_.clock().advance_ms(kRetryMs);
     if (cluster_.clock().mono_ms() >= until_ms) return tl::make_unexpected(error_of(code, "committed offsets"));

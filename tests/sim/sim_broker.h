@@ -25,6 +25,8 @@ class SimBroker final : public Broker {
   BrokerResult<void> poll(int64_t wait_ms) override;
   [[nodiscard]] GroupStamp group_stamp() override { return stamp_; }
   BrokerResult<Progress> committed(const std::vector<TopicPartition>& partitions, int64_t deadline_ms) override;
+  BrokerResult<Progress> committed_before_open(const std::vector<TopicPartition>& partitions,
+                                               int64_t deadline_ms) override;
   BrokerResult<void> send_offsets(const Progress& progress, const GroupStamp& stamp, int64_t deadline_ms) override;
   BrokerResult<void> commit(int64_t deadline_ms) override;
   BrokerResult<void> abort(int64_t deadline_ms) override;
@@ -36,6 +38,7 @@ class SimBroker final : public Broker {
   void refresh_destinations() override {}
 
  private:
+  BrokerResult<Progress> fetch(const std::vector<TopicPartition>& partitions, bool stable, int64_t deadline_ms);
   Code ask(std::string_view name, bool watched, int64_t deadline_ms, const std::function<Code()>& request);
   Code deliver(size_t records_max);
   Code init(int slot, int64_t deadline_ms, ProducerId& producer);

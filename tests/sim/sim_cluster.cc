@@ -44,6 +44,7 @@ void SimCluster::trace(const std::string& text) const {
 Code SimCluster::call(std::string_view name, const std::function<Code()>& request) {
   clock_.advance_ms(number(0, 2));
   tick();
+  if (move_rate_ > 0 && dice() < move_rate_) move_coordinator();
   if (stand_still_rate_ > 0 && dice() < stand_still_rate_) {
     trace(fmt::format("    {}: stands still before it", name));
     stand_still_();
@@ -193,6 +194,7 @@ Code SimCluster::commit_offsets(const ProducerId& producer, const Progress& prog
   // Without a generation brokers take offsets from anybody.
   if (generation >= 0 && (generation != generation_ || members_.count(member) == 0)) return Code::illegal_generation;
   for (const auto& [partition, offset] : progress) pending_offsets_[producer.id][partition] = offset;
+  note_written();
   return Code::ok;
 }
 
@@ -213,15 +215,16 @@ bool SimCluster::stable(const TopicPartition& partition) const {
                       [&partition](const auto& pending) { return pending.second.count(partition) != 0; });
 }
 
-Code SimCluster::fetch_offsets(const std::vector<TopicPartition>& partitions, Progress& result) {
+Code SimCluster::fetch_offsets(const std::vector<TopicPartition>& partitions, bool stable_only, Progress& result) {
   result.clear();
+  const Progress* answered = &committed_;
+  if (clock_.mono_ms() < stale_until_ms_) {
+    const auto since = history_.upper_bound(stale_as_of_ms_);
+    if (since != history_.begin()) answered = &std::prev(since)->second;
+  }
   for (const auto& partition : partitions) {
-    if (options_.require_stable && !stable(partition)) return Code::unstable;
-    const Progress* answered = &committed_;
-    if (clock_.mono_ms() < stale_until_ms_) {
-      const auto since = history_.upper_bound(stale_as_of_ms_);
-      if (since != history_.begin()) answered = &std::prev(since)->second;
-    }
+    // A coordinator that has just moved has read its whole log, open transactions too, and answers with less of it.
+    if (stable_only && !stable(partition)) return Code::unstable;
     const auto found = answered->find(partition);
     if (found != answered->end()) result.insert(*found);
   }
@@ -234,8 +237,14 @@ void SimCluster::remember_offsets() {
   while (history_.begin()->first < clock_.mono_ms() - kRememberedMs) history_.erase(history_.begin());
 }
 
+// What a coordinator answers as written is replicated, and all that its log held before with it.
+void SimCluster::note_written() {
+  stale_until_ms_ = clock_.mono_ms();
+}
+
 void SimCluster::move_coordinator() {
-  stale_until_ms_ = clock_.mono_ms() + number(100, 300);
+  // Mostly until the first round of replication, sometimes as long as there is nobody to replicate to.
+  stale_until_ms_ = clock_.mono_ms() + (dice() < 0.8 ? number(100, 300) : number(300, 5000));
   // Mostly a little, sometimes much.
   stale_as_of_ms_ = clock_.mono_ms() - (dice() < 0.6 ? number(1, 400) : number(400, 40'000));
   cut_answers_ = static_cast<int>(number(0, 2));
@@ -243,6 +252,7 @@ void SimCluster::move_coordinator() {
 }
 
 void SimCluster::set_group(int32_t generation, std::set<std::string> members) {
+  note_written();
   generation_ = generation;
   members_ = std::move(members);
 }

@@ -25,7 +25,8 @@ struct SimOptions {
   bool send_generation = true;         // offsets are sent with the group's generation
   bool audit = true;                   // of the product
   bool old_group_coordinator = false;  // below 4.0: a refused TxnOffsetCommit takes back an accepted one
-  bool agreement = true;               // of the product: a second answer before offsets are believed
+  bool second_audit = true;            // of the product: what was only read is read again where it cannot be old
+  bool agreement = true;               // of the product: a second answer before it ends because of offsets
   bool coordinator_moves = true;       // the group's coordinator answers with old offsets when it has just moved
   int ring = 16;                       // transactional ids a worker
   bool reloads = true;                 // instances change to another version of the configuration now and then
@@ -75,10 +76,13 @@ class SimCluster {
     stand_still_rate_ = rate;
     stand_still_ = std::move(stand_still);
   }
+  // The coordinator moves between any two requests.
+  void set_moves(double rate) { move_rate_ = rate; }
   void set_outage(bool down) { down_ = down; }
   [[nodiscard]] bool down() const { return down_; }
-  // The coordinator moves: for some tenths of a second answers get lost, and committed offsets are those of up to 40 s
-  // ago. As seen on real brokers.
+  // The coordinator moves: answers get lost, and committed offsets are those of up to 40 s ago, as seen on real
+  // brokers, until the new one knows that its log is replicated: mostly for some tenths of a second, in any case until
+  // it has written something.
   void move_coordinator();
   // Late requests arrive, transactions that are open too long are ended.
   void tick();
@@ -92,12 +96,13 @@ class SimCluster {
   Code commit_offsets(const ProducerId& producer, const Progress& progress, int32_t generation,
                       const std::string& member);
   Code end_transaction(const ProducerId& producer, bool commit);
-  Code fetch_offsets(const std::vector<TopicPartition>& partitions, Progress& result);
+  // `stable_only`: not while an open transaction has offsets of one of the partitions.
+  Code fetch_offsets(const std::vector<TopicPartition>& partitions, bool stable_only, Progress& result);
 
   // The group, as the world changes it.
   void set_group(int32_t generation, std::set<std::string> members);
   [[nodiscard]] int32_t generation() const { return generation_; }
-  // Without an answer to wait for: for the start of a partition and for the checker.
+  // As they are, whatever a coordinator would answer: for the checker.
   [[nodiscard]] const Progress& offsets() const { return committed_; }
   [[nodiscard]] bool stable(const TopicPartition& partition) const;
   void commit_start(const TopicPartition& partition, int64_t offset) {
@@ -151,12 +156,14 @@ class SimCluster {
   void begin(Transaction& transaction);
   void finish(int64_t producer, Transaction& transaction, bool commit);
   void remember_offsets();
+  void note_written();
 
   const SimOptions options_;
   ManualClock& clock_;
   std::mt19937_64 random_;
   double fault_rate_ = 0;
   double kill_rate_ = 0;
+  double move_rate_ = 0;
   double stand_still_rate_ = 0;
   std::function<void()> stand_still_;
   bool down_ = false;

@@ -148,11 +148,13 @@ void SimWorld::assign() {
       owner_[partition] = to;
       continue;
     }
-    if (frozen(instance) || instance.next_stamp || (options_.require_stable && !cluster_.stable({"in", partition}))) {
+    Progress found;
+    if (frozen(instance) || instance.next_stamp ||
+        cluster_.fetch_offsets({{"in", partition}}, options_.require_stable, found) != Code::ok) {
       waiting = true;
       continue;
     }
-    const int64_t offset = cluster_.offsets().at({"in", partition});
+    const int64_t offset = found.at({"in", partition});
     AssignedPartition assigned;
     assigned.partition = {"in", partition};
     assigned.queue = std::make_unique<SimQueue>("in", partition, source_[static_cast<size_t>(partition)],

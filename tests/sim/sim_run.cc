@@ -1,5 +1,5 @@
 // sim_run SEED: one run of the simulation with a trace. sim_run FROM COUNT: many, quietly; names the first that fails.
-// Planted bugs, to see them found: --no-rule --no-stable --no-generation --no-audit --no-agreement
+// Planted bugs, to see them found: --no-rule --no-stable --no-generation --no-audit --no-second-audit --no-agreement
 // --old-coordinator --ring N; --no-moves leaves the coordinator where it is, --no-reloads
 // the configuration as it is. --share: idle workers take chunks of busy ones
 #include <cstdio>
@@ -25,6 +25,8 @@ int main(int argc, char* argv[]) {
       options.send_generation = false;
     } else if (word == "--no-audit") {
       options.audit = false;
+    } else if (word == "--no-second-audit") {
+      options.second_audit = false;
     } else if (word == "--no-agreement") {
       options.agreement = false;
     } else if (word == "--no-moves") {

@@ -14,7 +14,8 @@ namespace {
 
 constexpr int64_t kTroubleMs = 20'000;
 constexpr int64_t kCalmMs = 200'000;
-constexpr uint16_t kDead = 2;  // the dead letters' topic, of both versions
+constexpr double kMoveRate = 0.0005;  // of a coordinator, at each request
+constexpr uint16_t kDead = 2;         // the dead letters' topic, of both versions
 
 // Every fifth record is rejected by the stage.
 bool rejected(int64_t offset) {
@@ -61,6 +62,7 @@ void SimWorld::make_versions() {
     version.options.audit = options_.audit;
     version.options.share_chunks = options_.share;
     version.options.share_from_ns = 0;  // nothing takes time here
+    version.options.second_audit = options_.second_audit;
     if (!options_.agreement) version.options.offsets_agree_ms = 0;
     versions_.push_back(version);
   }
@@ -226,8 +228,9 @@ void SimWorld::check_ends() {
     }
     const auto end = instance.engine->end();
     if (!end) continue;
-    // An echo of an own request may fence a producer: a restart is in order. Anything else is not.
-    if (end->code != ExitCode::fenced && failure_.empty()) {
+    // An echo of an own request may fence a producer, and a coordinator that has just moved may name a start that is
+    // over: a restart is in order. Anything else is not.
+    if (end->code != ExitCode::fenced && end->code != ExitCode::no_progress && failure_.empty()) {
       failure_ = fmt::format("instance {} ended with {}: {}", instance.id, static_cast<int>(end->code), end->what);
     }
     ++report_.ends;
@@ -253,6 +256,7 @@ void SimWorld::turn() {
 
 SimReport SimWorld::run() {
   cluster_.set_faults(fault_rate_, kill_rate_);
+  cluster_.set_moves(options_.coordinator_moves ? kMoveRate : 0);
   cluster_.set_stand_still(stand_still_rate_, [this] { stand_still(); });
   while (failure_.empty()) {
     if (!calm_ && now_ms() > kTroubleMs) {
@@ -260,6 +264,7 @@ SimReport SimWorld::run() {
       calm_ = true;
       rebalance_wanted_ = true;
       cluster_.set_faults(0, 0);
+      cluster_.set_moves(0);
       cluster_.set_stand_still(0, nullptr);
       cluster_.set_outage(false);
       for (size_t i = 0; i < written_.size(); ++i) written_[i] = source_[i].size();

@@ -58,6 +58,8 @@ class FakeBroker final : public Broker {
   BrokerResult<void> poll(int64_t wait_ms) override;
   [[nodiscard]] GroupStamp group_stamp() override { return cluster_.stamp; }
   BrokerResult<Progress> committed(const std::vector<TopicPartition>& partitions, int64_t deadline_ms) override;
+  BrokerResult<Progress> committed_before_open(const std::vector<TopicPartition>& partitions,
+                                               int64_t deadline_ms) override;
   BrokerResult<void> send_offsets(const Progress& progress, const GroupStamp& stamp, int64_t deadline_ms) override;
   BrokerResult<void> commit(int64_t deadline_ms) override;
   BrokerResult<void> abort(int64_t deadline_ms) override;
