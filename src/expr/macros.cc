@@ -59,7 +59,7 @@ bool take_variable(const Ast& ast, AstId id, AstNode& node, CompileError& error)
 }
 
 bool expand_has(const Ast& ast, AstNode& node, CompileError& error) {
-  const AstNode argument = ast.at(node.children[0]);
+  const AstNode& argument = ast.at(node.children[0]);
   if (argument.kind != AstKind::select || argument.optional) {
     return fail(argument, "has() wants a field as in has(value.name); for a key in brackets write 'name' in value",
                 error);

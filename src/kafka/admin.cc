@@ -32,7 +32,7 @@ Result<void> Admin::renew(const EdgeSettings& settings) {
   if (made == nullptr) {
     return fail(Remedy::fix_config, std::string("creating a client: ") + text.data(), ExitCode::config);
   }
-  conf.release();  // the client has it now
+  static_cast<void>(conf.release());  // the client has it now
   ClientShare old(made, [](rd_kafka_t* client) { rd_kafka_destroy(client); });
   ClientShare old_group;
   MutexLock lock(mutex_);

@@ -229,7 +229,7 @@ void BrokerBase::refresh_destinations() {
   shared_.clerk_wake.notify();
 }
 
-BrokerResult<void> BrokerBase::make_producer(ProducerKind how) {
+BrokerResult<void> BrokerBase::make_producer(const ProducerKind& how) {
   // Read before the settings: what changes in between makes it outdated, and not too new.
   made_for_ = shared_.destinations.producers();
   Result<std::unique_ptr<Producer>> producer = Producer::create(shared_.producer_settings(), how, shared_.clock);

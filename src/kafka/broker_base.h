@@ -39,7 +39,7 @@ class BrokerBase : public Broker {
   [[nodiscard]] ProducerKind kind() const;
 
   // Makes the producer, with the settings of now.
-  BrokerResult<void> make_producer(ProducerKind how);
+  BrokerResult<void> make_producer(const ProducerKind& how);
 
   // Purges the producer and gives it to the reaper.
   void discard();

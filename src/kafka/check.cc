@@ -142,7 +142,7 @@ class ConnectCheck {
     std::array<char, 512> text{};
     ClientHandle consumer(rd_kafka_new(RD_KAFKA_CONSUMER, conf->get(), text.data(), text.size()));
     if (!consumer) return add(Level::error, text.data());
-    conf->release();  // the client has it now
+    static_cast<void>(conf->release());  // the client has it now
     std::vector<TopicPartition> partitions;
     for (const std::string& name : there_) {
       if (source_topics_.contains(name)) partitions.push_back(TopicPartition{name, 0});

@@ -174,7 +174,7 @@ bool Group::make_consumer() {
         Error{Remedy::fix_config, std::string("creating the consumer: ") + text.data(), ExitCode::config});
     return false;
   }
-  conf->release();  // the client has it now
+  static_cast<void>(conf->release());  // the client has it now
   consumer_.reset(client);
   rd_kafka_poll_set_consumer(client);
   shared_.consumer = client;

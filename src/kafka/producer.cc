@@ -48,7 +48,7 @@ Result<std::unique_ptr<Producer>> Producer::create(const EdgeSettings& settings,
   if (client == nullptr) {
     return fail(Remedy::fix_config, std::string("creating a producer: ") + text.data(), ExitCode::config);
   }
-  conf.release();  // the client has it now
+  static_cast<void>(conf.release());  // the client has it now
   producer->client_.reset(client);
   producer->queue_limit_bytes_ = millrace::queue_limit_bytes(kind);
   TRY(producer->add_topics(settings.destinations));
@@ -74,7 +74,7 @@ Result<void> Producer::add_topics(const std::vector<DestinationSettings>& destin
       return fail(Remedy::fix_config, destination.topic + ": " + error_of(rd_kafka_last_error()).text,
                   ExitCode::config);
     }
-    conf.release();  // the topic has it now
+    static_cast<void>(conf.release());  // the topic has it now
     topics_[i].reset(topic);
   }
   return {};
@@ -112,7 +112,7 @@ KafkaError Producer::send(const OutputRecord& record) {
                           RD_KAFKA_V_VALUE(value, record.value.size), RD_KAFKA_V_KEY(record.key.data, record.key.size),
                           RD_KAFKA_V_TIMESTAMP(timestamp), RD_KAFKA_V_HEADERS(headers.get()),
                           RD_KAFKA_V_OPAQUE(pack(record.tag, record.destination)), RD_KAFKA_V_END);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) headers.release();
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) static_cast<void>(headers.release());
   } else {
     code = rd_kafka_producev(client_.get(), RD_KAFKA_V_RKT(topic), RD_KAFKA_V_PARTITION(record.partition),
                              RD_KAFKA_V_VALUE(value, record.value.size),

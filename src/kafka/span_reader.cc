@@ -211,7 +211,7 @@ Result<void> SpanReader::make_consumer(size_t partitions) {
   std::array<char, 512> text{};
   consumer_.reset(rd_kafka_new(RD_KAFKA_CONSUMER, conf.get(), text.data(), text.size()));
   if (!consumer_) return fail(Remedy::stop, std::string("making a consumer: ") + text.data());
-  conf.release();  // the client has it now
+  static_cast<void>(conf.release());  // the client has it now
   rd_kafka_poll_set_consumer(consumer_.get());
   consumer_partitions_ = partitions;
   return {};

@@ -115,7 +115,7 @@ BrokerResult<void> TransactionalBroker::open(const Deadline& deadline) {
   if (!producer_) {
     ProducerKind how = kind();
     how.transactional_id = id;
-    if (BrokerResult<void> made = make_producer(std::move(how)); !made) return made;
+    if (BrokerResult<void> made = make_producer(how); !made) return made;
   }
   if (BrokerResult<void> done = init(*producer_, id, deadline); !done) {
     // Only a time-out can be gone on with; whatever else it was, the next try begins with a new client.
