@@ -4,12 +4,8 @@ from cases.instances import loaded_graph
 from rig import Copier, Millrace, Onlooker
 from storm import Storm
 
-
 # Steps of a condition: enough that a chunk of some tens of records is worth being taken by a worker that is idle.
 WEIGHT = 200
-# On a busy machine a commit takes longer than these short intervals, and backpressure would hold reading back to less
-# than the load: it works here, but never takes a worker below this rate.
-LEAST_RATE = {"backpressure": {"min_rate": "2000/s"}}
 
 
 class World:
@@ -29,7 +25,7 @@ class World:
         **changes,
     ):
         self.field, self.switches = field, switches
-        self.changes = {"workers": 2, "stop": {"timeout": "5s"}, "rate": LEAST_RATE, **changes}
+        self.changes = {"workers": 2, "stop": {"timeout": "5s"}, **changes}
         kafka = {"session_timeout": "6s", "heartbeat_interval": "500ms", "static": static, **(kafka or {})}
         if field.rig.subject == "copier":
             source, target = field.create(source=6, out=4)
