@@ -58,7 +58,7 @@ class Storm:
             if POINTS[point](self, victim):
                 self.field.count(point)
                 return
-        raise NoEffect(f"{point} was never reached by {victim.name}")
+        raise NoEffect(f"{point} was never reached by {victim.name}, whose processes ended with {victim.codes[-5:]}")
 
     def at_frame(self, victim, on, api, forward, after=0.0, skip=0, match=None):
         """SIGKILL when the victim's frame passes: before it goes on, `after` it, or it does not go on at all."""

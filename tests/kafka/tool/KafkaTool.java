@@ -214,8 +214,12 @@ public final class KafkaTool {
         return false;
       }
     }
-    // Only a broker that knows of its leadership answers this one.
-    offsets(admin, all, false);
+    // Only a broker that knows of its leadership answers this one, and not each broker knows of a new topic at once.
+    try {
+      offsets(admin, all, false);
+    } catch (org.apache.kafka.common.errors.UnknownTopicOrPartitionException unknownYet) {
+      return false;
+    }
     return true;
   }
 
