@@ -1,5 +1,6 @@
 // `millrace check --connect`: what the brokers say to a configuration before it runs.
 #include <fmt/core.h>
+#include <poll.h>
 
 #include <algorithm>
 #include <array>
@@ -20,6 +21,9 @@ namespace millrace {
 namespace {
 
 using Level = Finding::Level;
+
+constexpr int kTries = 5;
+constexpr int kTryAgainMs = 200;
 
 class ConnectCheck {
  public:
@@ -60,7 +64,12 @@ class ConnectCheck {
     }
     std::vector<std::string> names(source_topics_.begin(), source_topics_.end());
     names.insert(names.end(), written_.begin(), written_.end());
-    const KafkaResult<std::map<std::string, TopicFacts>> facts = admin_->topics(names, timeout());
+    KafkaResult<std::map<std::string, TopicFacts>> facts = admin_->topics(names, timeout());
+    // A broker that does not let us in hangs up, and that is sometimes heard before the reason: another try hears it.
+    for (int tries = 1; tries < kTries && !facts && facts.error().code == RD_KAFKA_RESP_ERR__TRANSPORT; ++tries) {
+      ::poll(nullptr, 0, kTryAgainMs);
+      facts = admin_->topics(names, timeout());
+    }
     if (!facts) {
       add(Level::error, "no broker answers: " + facts.error().text);
       return false;
