@@ -98,6 +98,26 @@ def check_pages():
         verdict((ROOT / f"runbooks/exit-codes/{code}.md").exists(), f"exit code {code} has no page")
 
 
+def check_states():
+    """Each state, and what each reason of a wait begins with, stands on the page of states, and nothing else does."""
+    page = (ROOT / "runbooks/reference/states.md").read_text()
+    said = set(re.findall(r"^\| ((?:`[^`]+`(?:, | \(in the text\) )?)+)", page, re.M))
+    named = {name for cell in said for name in re.findall(r"`([^`]+)`", cell)} - {"consumer group:"}
+    code = "".join(path.read_text() for at in ("pipeline", "kafka") for path in (ROOT / "src" / at).glob("*.cc"))
+    for name in named:
+        verdict(f'"{name}' in code or f" {name} " in code, f"states.md: nothing in the code says `{name}`")
+    states = re.findall(r"case (?:Worker|Group)State::\w+:\s+return \"(\w+)\"", code)
+    verdict(len(states) == 14, f"{len(states)} states")
+    reasons = re.findall(r'\b(?:back_off|abort_and|call_failed|(?<!_)failed)\((?:[\w:.()]+, )*"([^":]+)', code)
+    verdict(len(reasons) > 12, "hardly a reason")
+    # These stand in the text behind another reason.
+    within = {"aborting", "beginning a transaction", "asking for topics", "the producer failed"}
+    within |= {"initialising transactional id", "no answer for it"}
+    for name in {*states, *(reason.strip() for reason in reasons)} - within:
+        known = any(name.startswith(at) or at.startswith(name) for at in named)
+        verdict(known, f"states.md: `{name}` of the code is not explained")
+
+
 def check_knobs():
     listed = subprocess.run([str(BINARY), "knobs"], capture_output=True, text=True, timeout=60, check=True).stdout
     text = "".join(
@@ -116,6 +136,7 @@ ALL = dashboard_expressions()
 check_dashboard(ALL)
 check_names(ALL + [rule["expr"] for rule in alerts().values()])
 check_pages()
+check_states()
 check_knobs()
 for failure in failures:
     print(f"FAILED {failure}")
