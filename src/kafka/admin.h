@@ -1,6 +1,6 @@
 // Admin: asks the brokers (topics, their settings, ends of partitions, offsets of groups) and changes nothing but,
 // where it is told to, a group's offsets. Every call blocks up to its time-out. Any thread; the edge calls it from its
-// clerk and resolver threads only.
+// clerk's and resolver's threads, and from a worker's in a recovery.
 #pragma once
 
 #include <array>
@@ -17,6 +17,8 @@
 #include "kafka/handles.h"
 #include "kafka/settings.h"
 #include "record/progress.h"
+
+#include "kafka/coverage.h"
 
 namespace millrace {
 
@@ -106,6 +108,9 @@ class Admin {
   // What a group has committed; partitions without a commit are left out.
   KafkaResult<Progress> group_offsets(const std::string& group, const std::vector<TopicPartition>& partitions,
                                       int timeout_ms);
+
+  // What the coordinator says of a group's members.
+  KafkaResult<GroupDescription> group_description(const std::string& group, int timeout_ms);
 
   // Moves what a group has committed; the notes that go with the offsets stay as they are. The group must have no
   // member: brokers refuse it otherwise. `timeout_ms` is that of each of the two requests.

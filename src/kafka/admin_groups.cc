@@ -84,6 +84,32 @@ KafkaResult<Progress> Admin::group_offsets(const std::string& group, const std::
   return offsets;
 }
 
+KafkaResult<GroupDescription> Admin::group_description(const std::string& group, int timeout_ms) {
+  const ClientShare asked = client();
+  QueueHandle queue(rd_kafka_queue_new(asked.get()));
+  const AdminOptionsHandle how = options(RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, timeout_ms);
+  const char* names[] = {group.c_str()};
+  rd_kafka_DescribeConsumerGroups(asked.get(), names, 1, how.get(), queue.get());
+  KafkaResult<EventHandle> event = wait(queue.get(), timeout_ms);
+  if (!event) return tl::make_unexpected(std::move(event).error());
+  size_t count = 0;
+  const rd_kafka_ConsumerGroupDescription_t** groups =
+      rd_kafka_DescribeConsumerGroups_result_groups(rd_kafka_event_DescribeConsumerGroups_result(event->get()), &count);
+  if (count != 1) return tl::make_unexpected(error_of(RD_KAFKA_RESP_ERR__BAD_MSG));
+  if (const rd_kafka_error_t* error = rd_kafka_ConsumerGroupDescription_error(groups[0]);
+      error != nullptr && rd_kafka_error_code(error) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return tl::make_unexpected(error_of(rd_kafka_error_code(error)));
+  }
+  GroupDescription description;
+  description.stable = rd_kafka_ConsumerGroupDescription_state(groups[0]) == RD_KAFKA_CONSUMER_GROUP_STATE_STABLE;
+  for (size_t i = 0; i < rd_kafka_ConsumerGroupDescription_member_count(groups[0]); ++i) {
+    const rd_kafka_topic_partition_list_t* list = rd_kafka_MemberAssignment_partitions(
+        rd_kafka_MemberDescription_assignment(rd_kafka_ConsumerGroupDescription_member(groups[0], i)));
+    for (int p = 0; list != nullptr && p < list->cnt; ++p) description.assigned.insert(partition_of(list->elems[p]));
+  }
+  return description;
+}
+
 KafkaResult<void> Admin::move_group_offsets(const std::string& group, const Progress& to, int timeout_ms) {
   std::vector<TopicPartition> partitions;
   for (const auto& each : to) partitions.push_back(each.first);

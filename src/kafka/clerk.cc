@@ -16,6 +16,10 @@ constexpr int64_t kRenewMs = 5000;     // between two new clients while brokers 
 constexpr int kLowEvery = 10;          // the first offsets are asked this much more rarely than the last ones
 }  // namespace
 
+// Members hear of a new partition when they ask for topics, as often as the clerk does.
+Clerk::Clerk(EdgeShared& shared)
+    : shared_(shared), coverage_(shared.settings.times.metadata_ms + shared.settings.times.session_ms) {}
+
 void Clerk::start() {
   thread_ = Thread("clerk", [this] { run(); });
 }
@@ -53,6 +57,7 @@ void Clerk::run() {
   int64_t ends_due = 0;
   int64_t settings_due = 0;
   int64_t readers_due = 0;
+  int64_t coverage_due = 0;
   int rounds = 0;
   while (!stopping_) {
     const int64_t now = shared_.clock.mono_ms();
@@ -73,7 +78,12 @@ void Clerk::run() {
       ask_readers();
       readers_due = shared_.clock.mono_ms() + shared_.settings.times.readers_ms;
     }
-    const int64_t next = std::min({topics_due, ends_due, settings_due, readers_due}) - shared_.clock.mono_ms();
+    if (now >= coverage_due && !stopping_) {
+      ask_coverage();
+      coverage_due = shared_.clock.mono_ms() + shared_.settings.times.coverage_ms;
+    }
+    const int64_t due = std::min({topics_due, ends_due, settings_due, readers_due, coverage_due});
+    const int64_t next = due - shared_.clock.mono_ms();
     // Not twice within a moment, however often it is asked for.
     if (shared_.clerk_wake.wait(std::max<int64_t>(next, 1))) {
       topics_due = std::min(topics_due, shared_.clock.mono_ms() + 50);
@@ -250,6 +260,28 @@ void Clerk::ask_readers() {
   MutexLock lock(mutex_);
   // Who did not answer is left out: old figures would look like good ones.
   readers_ = std::move(lags.readers);
+}
+
+// Without an answer nothing is known: what was seen before is not counted on.
+void Clerk::ask_coverage() {
+  const KafkaResult<GroupDescription> group = shared_.admin->group_description(
+      shared_.settings.group, static_cast<int>(shared_.settings.times.admin_request_ms));
+  std::map<std::string, int32_t> partitions;
+  for (const auto& [name, facts] : sources()) {
+    if (facts.error.ok()) partitions[name] = facts.partitions;
+  }
+  MutexLock lock(mutex_);
+  coverage_.look(shared_.clock.mono_ms(), partitions, group.value_or(GroupDescription{}));
+}
+
+std::vector<TopicPartition> Clerk::without_owner(int64_t wait_ms) const {
+  MutexLock lock(mutex_);
+  return coverage_.without_owner(shared_.clock.mono_ms(), wait_ms);
+}
+
+void Clerk::group_changes() {
+  MutexLock lock(mutex_);
+  coverage_.forget();
 }
 
 std::vector<ReaderSnapshot> Clerk::readers() const {

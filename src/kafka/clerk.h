@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/thread.h"
+#include "kafka/coverage.h"
 #include "kafka/readers.h"
 #include "kafka/retention.h"
 #include "kafka/shared.h"
@@ -18,7 +19,7 @@ namespace millrace {
 
 class Clerk {
  public:
-  explicit Clerk(EdgeShared& shared) : shared_(shared) {}
+  explicit Clerk(EdgeShared& shared);
   ~Clerk() { stop(); }
 
   void start();
@@ -36,6 +37,10 @@ class Clerk {
   // How far the groups are that read destinations.
   [[nodiscard]] std::vector<ReaderSnapshot> readers() const;
 
+  // Source partitions that nobody in the group has had for `wait_ms`; a rebalance that is heard of begins that anew.
+  [[nodiscard]] std::vector<TopicPartition> without_owner(int64_t wait_ms) const;
+  void group_changes();
+
   // mono_ms of the last answer of a broker; 0: none yet.
   [[nodiscard]] int64_t last_answer_ms() const { return last_answer_ms_; }
 
@@ -52,6 +57,7 @@ class Clerk {
   bool ask_ends_of(const std::vector<PartitionTable::StatePointer>& states, int64_t at, bool stable);
   void ask_source_settings();
   void ask_readers();
+  void ask_coverage();
 
   EdgeShared& shared_;
   mutable Mutex mutex_;
@@ -59,6 +65,7 @@ class Clerk {
   std::map<std::string, TopicSettings> source_settings_ GUARDED_BY(mutex_);
   std::vector<ReaderSnapshot> readers_ GUARDED_BY(mutex_);
   KafkaError trouble_ GUARDED_BY(mutex_);
+  Coverage coverage_ GUARDED_BY(mutex_);
   // The thread's own.
   std::map<std::string, std::string> said_;  // the state of each topic that was last logged
   std::map<TopicPartition, Pace> paces_;     // at which the first offsets go up

@@ -27,6 +27,7 @@ void Group::turn() {
   renew_identity();
   forget_old_complaint();
   look_at_growth();
+  look_at_coverage();
 }
 
 void Group::serve_consumer(int wait_ms) {
@@ -79,6 +80,7 @@ void Group::begin_event() {
   const Event event = std::move(events_.front());
   events_.pop_front();
   set_state(GroupState::rebalancing);
+  clerk_.group_changes();
   {
     MutexLock lock(mutex_);
     ++view_.rebalances;

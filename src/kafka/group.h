@@ -93,6 +93,8 @@ class Group {
   void renew_identity();
   void renew_password();
   void look_at_growth();
+  void look_at_coverage();
+  void join_again();
   void begin_remake();
   void remake_consumer();
   void set_state(GroupState state);
@@ -149,7 +151,10 @@ class Group {
   int64_t remake_due_ms_ = 0;
   int remakes_ = 0;  // for certificates
   FetchLimits limits_;
-  int64_t outgrown_by_ = 0;  // partitions that were found to be too many for limits_; 0: they are not
+  int64_t outgrown_by_ = 0;        // partitions that were found to be too many for limits_; 0: they are not
+  int64_t join_again_due_ms_ = 0;  // not before
+  int64_t join_again_pause_ms_ = 0;
+  int64_t subscribe_due_ms_ = 0;  // the group was left to be joined again; 0: it was not
   bool closing_ = false;
 
   std::atomic<uint64_t> failures_{0};  // partitions that can be read no further; counted by their queues

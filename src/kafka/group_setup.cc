@@ -27,6 +27,10 @@ constexpr int64_t kLeaveMs = 3'000;
 constexpr int64_t kLeavePollMs = 50;
 constexpr int64_t kSetupPauseMs = 50;
 constexpr int64_t kFenceMs = 5'000;
+constexpr int64_t kWithoutOwnerMs = 5'000;  // beyond what a member may take to give a partition back
+constexpr int64_t kJoinAgainFirstMs = 60'000;
+constexpr int64_t kJoinAgainMostMs = 600'000;
+constexpr int64_t kAfterLeavingMs = 500;
 
 bool is_refusal(rd_kafka_resp_err_t code) {
   switch (code) {
@@ -349,6 +353,36 @@ void Group::look_at_growth() {
   log_info("memory", "the sources have grown to {} partitions: memory is divided anew, with another consumer",
            partitions);
   begin_remake();
+}
+
+// Partitions that nobody has are given to somebody by a rebalance, and only a member that leaves and joins surely makes
+// one (coverage.h says how it comes to this). Who has nothing to give back goes first.
+void Group::look_at_coverage() {
+  const int64_t now_ms = shared_.clock.mono_ms();
+  if (subscribe_due_ms_ != 0) return join_again();
+  if (now_ms < join_again_due_ms_ || doing_ != Doing::nothing || !events_.empty()) return;
+  if (view().state != GroupState::steady) return;
+  const int64_t wait_ms = kWithoutOwnerMs + shared_.settings.times.revoke_ms;
+  const std::vector<TopicPartition> left = clerk_.without_owner(owned_.empty() ? wait_ms : 2 * wait_ms);
+  if (left.empty()) return;
+  log_warn("group", "nobody in the group has {}{}: leaving it and joining it again, so that somebody gets them",
+           left.front().text(), left.size() > 1 ? fmt::format(" and {} more partitions", left.size() - 1) : "");
+  join_again_pause_ms_ = std::clamp(join_again_pause_ms_ * 2, kJoinAgainFirstMs, kJoinAgainMostMs);
+  join_again_due_ms_ = now_ms + join_again_pause_ms_;
+  const KafkaError error = error_of(rd_kafka_unsubscribe(consumer_.get()));
+  if (!error.ok()) return log_error("group", "leaving the group: {}", error.text);
+  subscribe_due_ms_ = now_ms + kAfterLeavingMs;
+}
+
+// The second half: when all has been given back, and librdkafka has had a moment to say good-bye.
+void Group::join_again() {
+  const int64_t now_ms = shared_.clock.mono_ms();
+  if (doing_ != Doing::nothing || !events_.empty() || !owned_.empty()) {
+    subscribe_due_ms_ = now_ms + kAfterLeavingMs;
+  } else if (now_ms >= subscribe_due_ms_) {
+    subscribe_due_ms_ = 0;
+    subscribe();
+  }
 }
 
 void Group::begin_remake() {

@@ -53,6 +53,7 @@ struct EdgeTimes {
   int64_t revoke_ms = 2'000;            // after a revoke: how long the workers may take to commit
   int64_t metadata_ms = 30'000;         // how often topics and settings are asked again
   int64_t lag_ms = 1'000;               // how often ends of partitions are asked
+  int64_t coverage_ms = 5'000;          // how often the group is asked whether somebody has each partition
   int64_t readers_ms = 10'000;          // how often the offsets of other groups are asked
   int64_t source_settings_ms = 60'000;  // how often the settings of source topics are asked
   int64_t admin_request_ms = 5'000;     // one question to the brokers

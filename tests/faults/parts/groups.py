@@ -3,7 +3,7 @@
 import signal
 import time
 
-from frames import END_TXN, PRODUCE, TXN_OFFSET_COMMIT
+from frames import END_TXN, JOIN_GROUP, PRODUCE, TXN_OFFSET_COMMIT
 from rig import NoEffect, part
 from world import World
 
@@ -94,6 +94,33 @@ def zombie(field):
     field.note(f"stopped at {held[0]}")
     time.sleep(3)
     world.storm.progress(90, "progress with the zombie back")
+    world.finish()
+
+
+@part("rebalance-cut")
+def rebalance_cut(field):
+    """A static member is killed between the two halves of a cooperative rebalance: the rest of its partitions, which
+    nobody has then, is given to somebody: exact"""
+    world = World(field, ["a"])
+    first, second = world.members[0], world.add("b")
+    # Its first JoinGroup says that it takes part, the second that it has given back what it was to give back.
+    if not world.storm.at_frame(first, "request", JOIN_GROUP, False, skip=1):
+        raise NoEffect("the rebalance has no second half")
+    field.count("rebalance cut")
+    group = world.storm.group
+
+    def covered():
+        return sum(member["partitions"] for member in field.kafka("group", group=group)["members"]) == 6
+
+    took = field.until(covered, 90, "owner of every partition")
+    before = field.committed(group)
+    field.until(
+        lambda: all(offset > before.get(place, -1) for place, offset in field.committed(group).items()),
+        60,
+        "commit on every partition",
+    )
+    left = sum(member.daemon.log_text().count("nobody in the group has") for member in (first, second))
+    field.note(f"every partition had an owner after {took:.1f} s; {left} times somebody left the group for it")
     world.finish()
 
 
