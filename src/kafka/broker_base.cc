@@ -172,9 +172,12 @@ BrokerResult<Progress> BrokerBase::committed(const std::vector<TopicPartition>& 
     const PartitionListHandle list = list_of(partitions);
     KafkaError error = error_of(rd_kafka_committed(consumer, list.get(), deadline.timeout()));
     Progress progress;
-    for (int i = 0; error.ok() && i < list->cnt; ++i) {
+    for (int i = 0; i < list->cnt; ++i) {
       const rd_kafka_topic_partition_t& element = list->elems[i];
-      if (element.err != RD_KAFKA_RESP_ERR_NO_ERROR) error = error_of(element.err);
+      if (element.err != RD_KAFKA_RESP_ERR_NO_ERROR && (error.ok() || error.code == element.err)) {
+        error = error_of(element.err);
+        error.text = partition_of(element).text() + ": " + error.text;
+      }
       if (element.offset >= 0) progress[partition_of(element)] = element.offset;
     }
     if (error.ok()) return progress;

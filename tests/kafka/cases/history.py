@@ -58,6 +58,7 @@ def history_in_sqlite(place):
     daemon = place.daemon(graph)
     place.drained(graph, 20, daemon)
     daemon.wait(lambda: daemon.count("source_records_total") == 2000, 10, "2,000 records counted")
+    daemon.wait(lambda: rows_written(daemon, 1), 10, "a first row")
     daemon.wait(lambda: sum(row["received"] for row in history(daemon, "--last", "1000")) == 2000, 10, "their rows")
     rows = history(daemon, "--last", "1000")
     assert all(row["sent"] == row["received"] and row["result"] == "committed" for row in rows), rows
