@@ -130,6 +130,7 @@ class Admin {
   [[nodiscard]] ClientShare client() const;
   // Made when the first group is asked for: most pipelines ask for none.
   KafkaResult<ClientShare> group_client();
+  void forget_group_client(const ClientShare& client);
   KafkaResult<PartitionListHandle> list_group_offsets(const std::string& group,
                                                       const std::vector<TopicPartition>& partitions, int timeout_ms);
   KafkaResult<EventHandle> describe(const std::vector<std::string>& names, bool rights, int timeout_ms);

@@ -51,6 +51,12 @@ KafkaResult<Admin::ClientShare> Admin::group_client() {
   return group_client_;
 }
 
+// A client that had no answer may go on asking a broker that is the coordinator no more; another one looks for it anew.
+void Admin::forget_group_client(const ClientShare& client) {
+  MutexLock lock(mutex_);
+  if (group_client_ == client) group_client_.reset();
+}
+
 KafkaResult<PartitionListHandle> Admin::list_group_offsets(const std::string& group,
                                                            const std::vector<TopicPartition>& partitions,
                                                            int timeout_ms) {
@@ -65,11 +71,16 @@ KafkaResult<PartitionListHandle> Admin::list_group_offsets(const std::string& gr
   const AdminOptionsHandle how = options(RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, timeout_ms);
   rd_kafka_ListConsumerGroupOffsets(client->get(), requests, 1, how.get(), queue.get());
   KafkaResult<EventHandle> event = wait(queue.get(), timeout_ms);
-  if (!event) return tl::make_unexpected(std::move(event).error());
+  if (!event) {
+    forget_group_client(*client);
+    return tl::make_unexpected(std::move(event).error());
+  }
   size_t count = 0;
   const rd_kafka_group_result_t** answers = rd_kafka_ListConsumerGroupOffsets_result_groups(
       rd_kafka_event_ListConsumerGroupOffsets_result(event->get()), &count);
-  return offsets_of(group, answers, count);
+  KafkaResult<PartitionListHandle> offsets = offsets_of(group, answers, count);
+  if (!offsets) forget_group_client(*client);
+  return offsets;
 }
 
 KafkaResult<Progress> Admin::group_offsets(const std::string& group, const std::vector<TopicPartition>& partitions,

@@ -13,6 +13,7 @@ namespace millrace {
 namespace {
 constexpr int64_t kTroubledMs = 1000;  // between two tries while something is amiss
 constexpr int64_t kRenewMs = 5000;     // between two new clients while brokers refuse us
+constexpr int64_t kSilentMs = 10'000;  // without an answer, until another client asks
 constexpr int kLowEvery = 10;          // the first offsets are asked this much more rarely than the last ones
 }  // namespace
 
@@ -106,7 +107,10 @@ bool Clerk::ask_topics() {
     MutexLock lock(mutex_);
     if (trouble_.text != facts.error().text) log_warn("brokers", "asking for topics: {}", facts.error().text);
     trouble_ = std::move(facts).error();
-    if (is_authentication(trouble_.code)) renew_client();
+    // librdkafka forgets brokers that a metadata answer leaves out, and the only broker of a cluster leaves itself out
+    // while it registers again: then it has nobody to ask for minutes. A new client begins with the file's brokers.
+    const bool silent = is_silence(trouble_.code) && shared_.clock.mono_ms() - last_answer_ms_ >= kSilentMs;
+    if (is_authentication(trouble_.code) || silent) renew_client();
     return false;
   }
   last_answer_ms_ = shared_.clock.mono_ms();
