@@ -20,12 +20,6 @@ constexpr int kLookMs = 1500;
 constexpr int64_t kStatisticsMs = 1000;
 constexpr int64_t kStatisticsManyMs = 5000;
 constexpr int64_t kManyPartitions = 200;
-
-// The group's coordinator is another broker, or not ready yet.
-bool is_coordinators(rd_kafka_resp_err_t code) {
-  return code == RD_KAFKA_RESP_ERR_NOT_COORDINATOR || code == RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE ||
-         code == RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS;
-}
 }  // namespace
 
 BrokerBase::BrokerBase(EdgeShared& shared, int worker) : shared_(shared), worker_(worker) {}
@@ -204,10 +198,8 @@ BrokerResult<Progress> BrokerBase::committed_before_open(const std::vector<Topic
     KafkaResult<Progress> found =
         shared_.admin->group_offsets(shared_.settings.group, partitions, deadline.timeout(kLookMs));
     if (found) return std::move(*found);
-    if (!is_silence(found.error().code) && !is_coordinators(found.error().code)) {
-      return call_failed(found.error(), "reading committed offsets", Fault::destination);
-    }
-    if (deadline.over()) return call_failed(found.error(), "reading committed offsets", Fault::destination);
+    const bool again = found.error().code == RD_KAFKA_RESP_ERR_NOT_COORDINATOR || is_silence(found.error().code);
+    if (!again || deadline.over()) return call_failed(found.error(), "reading committed offsets", Fault::destination);
     ::poll(nullptr, 0, static_cast<int>(std::min<int64_t>(100, deadline.left_ms())));
   }
 }

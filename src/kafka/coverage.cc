@@ -10,6 +10,13 @@ void Coverage::look(int64_t now_ms, const std::map<std::string, int32_t>& partit
       known_ms_.emplace(TopicPartition{topic, partition}, first ? now_ms - settle_ms_ : now_ms);
     }
   }
+  // Of a topic that is gone nobody can have anything.
+  const auto gone = [&partitions](const auto& entry) {
+    const auto at = partitions.find(entry.first.topic);
+    return at == partitions.end() || entry.first.partition >= at->second;
+  };
+  std::erase_if(known_ms_, gone);
+  std::erase_if(since_ms_, gone);
   if (!group.stable) return forget();
   for (const auto& [partition, known_ms] : known_ms_) {
     if (group.assigned.contains(partition) || now_ms - known_ms < settle_ms_) {

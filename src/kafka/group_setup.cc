@@ -361,10 +361,9 @@ void Group::look_at_coverage() {
   const int64_t now_ms = shared_.clock.mono_ms();
   if (subscribe_due_ms_ != 0) return join_again();
   if (now_ms < join_again_due_ms_ || doing_ != Doing::nothing || !events_.empty()) return;
-  if (view().state != GroupState::steady) return;
   const int64_t wait_ms = kWithoutOwnerMs + shared_.settings.times.revoke_ms;
   const std::vector<TopicPartition> left = clerk_.without_owner(owned_.empty() ? wait_ms : 2 * wait_ms);
-  if (left.empty()) return;
+  if (left.empty() || view().state != GroupState::steady) return;
   log_warn("group", "nobody in the group has {}{}: leaving it and joining it again, so that somebody gets them",
            left.front().text(), left.size() > 1 ? fmt::format(" and {} more partitions", left.size() - 1) : "");
   join_again_pause_ms_ = std::clamp(join_again_pause_ms_ * 2, kJoinAgainFirstMs, kJoinAgainMostMs);

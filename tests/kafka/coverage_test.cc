@@ -34,6 +34,10 @@ TEST_CASE("a partition that nobody has is told when that lasts") {
     CHECK(coverage.without_owner(11'999, kWaitMs).empty());
     CHECK(coverage.without_owner(12'000, kWaitMs).size() == 2);
   }
+  SECTION("or its topic is gone") {
+    coverage.look(6'000, {{"other", 1}}, stable({{"other", 0}}));
+    CHECK(coverage.without_owner(60'000, kWaitMs).empty());
+  }
   SECTION("and so does whoever heard of one") {
     coverage.forget();
     CHECK(coverage.without_owner(60'000, kWaitMs).empty());

@@ -166,6 +166,22 @@ TEST_CASE("committed offsets that can be old are believed when they cannot be an
     CHECK(rig.released("in", 0));
     return;
   }
+  SECTION("a stop waits for the second answer, and no longer") {
+    rig.cluster.committed[{"in", 0}] = 1;
+    rig.run_ms(500);
+    CHECK_FALSE(rig.engine->worker(0).ended());
+    rig.engine->worker(0).stop();
+    rig.run_ms(1500);
+    CHECK(rig.engine->worker(0).ended());
+    return;
+  }
+  SECTION("a stop while the outcome is unknown lets the batch have its replay") {
+    rig.broker().plan(Call::commit, Fault::unknown_outcome);
+    rig.run_ms(20);
+    rig.engine->worker(0).stop();
+    rig.run_ms(1500);
+    CHECK(rig.engine->worker(0).ended());
+  }
   CHECK(rig.cluster.values(0) == strings({"a", "b", "c", "d"}));
   CHECK(rig.committed("in", 0) == 4);
 }
