@@ -9,11 +9,16 @@ RDKAFKA_MINIMUM=2.13.2
 # 2.2 to 2.13.1 misread positions at the end of a partition; they are below the minimum and need no entry.
 RDKAFKA_DENIED=""
 
-# What is mended in it: the patch says why. Its hash is a part of the folder's name, so that another one is built anew.
-RDKAFKA_PATCH="$ROOT/scripts/lib/librdkafka-coordinator-timeout.patch"
+# What is mended in it, in this order: each patch says why. Their hash is a part of the folder's name, so that others
+# are built anew.
+RDKAFKA_PATCHES=(
+  "$ROOT/scripts/lib/librdkafka-coordinator-timeout.patch"
+  "$ROOT/scripts/lib/librdkafka-coordinator-reference.patch"
+  "$ROOT/scripts/lib/librdkafka-no-brokers-left.patch"
+)
 
 rdkafka_folder() { # version
-  printf 'librdkafka-%s-%s' "$1" "$(sha256sum "$RDKAFKA_PATCH" | cut -c1-8)"
+  printf 'librdkafka-%s-%s' "$1" "$(cat "${RDKAFKA_PATCHES[@]}" | sha256sum | cut -c1-8)"
 }
 
 # True when version $1 may be used.
@@ -120,14 +125,17 @@ build_rdkafka() {
   rm -rf "$work"
 }
 
-# A version that the patch does not fit is built as it is: what the patch mends may be mended there. If it is not, an
-# outage can end the daemon by its watchdog (exit code 7), and nothing is lost.
+# A version that a patch does not fit is built without it: what the patch mends may be mended there. If it is not, an
+# outage can end the daemon by its watchdog (exit code 7) or last for longer than that of the brokers; nothing is lost.
 patch_rdkafka() { # source folder, version
-  if patch -d "$1" -p1 --dry-run --force <"$RDKAFKA_PATCH" >/dev/null; then
-    patch -d "$1" -p1 --force <"$RDKAFKA_PATCH" >/dev/null
-  else
-    say note "librdkafka $2 is not as $(basename "$RDKAFKA_PATCH") expects it, and is built without"
-  fi
+  local each
+  for each in "${RDKAFKA_PATCHES[@]}"; do
+    if patch -d "$1" -p1 --dry-run --force <"$each" >/dev/null; then
+      patch -d "$1" -p1 --force <"$each" >/dev/null
+    else
+      say note "librdkafka $2 is not as $(basename "$each") expects it, and is built without"
+    fi
+  done
 }
 
 # Debian's patches make the build take cJSON, nanopb and the generated telemetry headers from packages. The sources

@@ -1,6 +1,7 @@
 // Every class of error that a transaction can meet, on librdkafka's mock cluster: which step reports it, as what, and
 // that one rebuild brings the worker back. The mock has no isolation and no fencing: this tests the handling only.
 #include "kafka/library_log.h"
+#include "kafka/producer.h"
 #include "mock/rig.h"
 #include "support/catch.h"
 
@@ -243,6 +244,27 @@ TEST_CASE("A start that knows no slot ends all of them, in the time of a few") {
   REQUIRE(rig.broker->start(10'000));
   WARN("all slots ended in " << kClock.mono_ms() - before << " ms");
   CHECK(transaction(*rig.broker).fault == Fault::none);
+}
+
+TEST_CASE("A client that knows the topics is connected, so that its transactional id is there at once") {
+  // So long the library chooses no other broker to connect to; on real brokers it then waits for half a second more.
+  constexpr int64_t kSuppressedMs = 50;
+  Rig rig;
+  rd_kafka_mock_broker_set_rtt(rig.cluster.get(), 1, 1);
+  ProducerKind kind;
+  kind.transactional_id = "one";
+  std::vector<int64_t> took_ms;
+  for (int round = 0; round < 40; ++round) {
+    auto producer = Producer::create(settings_for(rig.cluster.address()), kind, kClock);
+    REQUIRE(producer);
+    REQUIRE((*producer)->load_metadata(5000).ok());
+    const int64_t before_ms = kClock.mono_ms();
+    REQUIRE((*producer)->init_transactions(5000).ok());
+    took_ms.push_back(kClock.mono_ms() - before_ms);
+  }
+  // A quarter of them: the machine may be busy with something else in between.
+  std::sort(took_ms.begin(), took_ms.end());
+  CHECK(took_ms[took_ms.size() / 4] < kSuppressedMs / 2);
 }
 
 TEST_CASE("A start and each recovery take the next id of the ring, and none is used twice within a minute") {
