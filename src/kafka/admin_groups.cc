@@ -112,7 +112,9 @@ KafkaResult<GroupDescription> Admin::group_description(const std::string& group,
     return tl::make_unexpected(error_of(rd_kafka_error_code(error)));
   }
   GroupDescription description;
-  description.stable = rd_kafka_ConsumerGroupDescription_state(groups[0]) == RD_KAFKA_CONSUMER_GROUP_STATE_STABLE;
+  const rd_kafka_consumer_group_state_t state = rd_kafka_ConsumerGroupDescription_state(groups[0]);
+  description.stable = state == RD_KAFKA_CONSUMER_GROUP_STATE_STABLE;
+  description.at_rest = description.stable || state == RD_KAFKA_CONSUMER_GROUP_STATE_EMPTY;
   for (size_t i = 0; i < rd_kafka_ConsumerGroupDescription_member_count(groups[0]); ++i) {
     const rd_kafka_topic_partition_list_t* list = rd_kafka_MemberAssignment_partitions(
         rd_kafka_MemberDescription_assignment(rd_kafka_ConsumerGroupDescription_member(groups[0], i)));

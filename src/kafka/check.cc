@@ -146,7 +146,7 @@ class ConnectCheck {
 
   // Asks for an offset without joining.
   void look_at_group() {
-    Result<ConfHandle> conf = consumer_conf(settings_, FetchLimits{64 << 10, 1 << 20, 128});
+    Result<ConfHandle> conf = consumer_conf(settings_, FetchLimits());
     if (!conf) return add(Level::error, conf.error().what);
     std::array<char, 512> text{};
     ClientHandle consumer(rd_kafka_new(RD_KAFKA_CONSUMER, conf->get(), text.data(), text.size()));

@@ -80,7 +80,12 @@ void Clerk::run() {
       readers_due = shared_.clock.mono_ms() + shared_.settings.times.readers_ms;
     }
     if (now >= coverage_due && !stopping_) {
-      ask_coverage();
+      // Brokers that are silent have nothing to say of the group either, and would be waited for.
+      if (is_silence(trouble().code)) {
+        group_changes();
+      } else {
+        ask_coverage();
+      }
       coverage_due = shared_.clock.mono_ms() + shared_.settings.times.coverage_ms;
     }
     const int64_t due = std::min({topics_due, ends_due, settings_due, readers_due, coverage_due});
@@ -190,6 +195,16 @@ void Clerk::publish_destinations(const std::vector<DestinationSettings>& destina
     limit.timestamp_after_max_ms = at->second.timestamp_after_max_ms;
   }
   shared_.destinations.publish(limits);
+  std::map<std::string, KeptTopic> kept;
+  for (const std::string& topic : there) {
+    KeptTopic& each = kept[topic];
+    each.replication = facts.at(topic).replication;
+    if (const auto at = settings.find(topic); at != settings.end() && at->second.error.ok()) {
+      each.settings = std::move(at->second);
+    }
+  }
+  MutexLock lock(mutex_);
+  destination_topics_ = std::move(kept);
 }
 
 bool Clerk::ask_ends(bool low_too) {
@@ -248,6 +263,11 @@ void Clerk::ask_source_settings() {
   source_settings_ = std::move(*asked);
 }
 
+std::map<std::string, KeptTopic> Clerk::destination_topics() const {
+  MutexLock lock(mutex_);
+  return destination_topics_;
+}
+
 std::map<std::string, TopicSettings> Clerk::source_settings() const {
   MutexLock lock(mutex_);
   return source_settings_;
@@ -281,6 +301,11 @@ void Clerk::ask_coverage() {
 std::vector<TopicPartition> Clerk::without_owner(int64_t wait_ms) const {
   MutexLock lock(mutex_);
   return coverage_.without_owner(shared_.clock.mono_ms(), wait_ms);
+}
+
+int64_t Clerk::group_at_rest_ms() const {
+  MutexLock lock(mutex_);
+  return coverage_.at_rest_ms(shared_.clock.mono_ms());
 }
 
 void Clerk::group_changes() {

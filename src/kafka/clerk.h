@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,12 @@
 #include "kafka/shared.h"
 
 namespace millrace {
+
+// A topic that is written to: how often it is kept, and for how long. Without settings: they cannot be seen.
+struct KeptTopic {
+  int32_t replication = 0;
+  std::optional<TopicSettings> settings;
+};
 
 class Clerk {
  public:
@@ -34,12 +41,17 @@ class Clerk {
   // The settings of source topics, as far as they may be seen.
   [[nodiscard]] std::map<std::string, TopicSettings> source_settings() const;
 
+  // Of the topics that are written to and are there.
+  [[nodiscard]] std::map<std::string, KeptTopic> destination_topics() const;
+
   // How far the groups are that read destinations.
   [[nodiscard]] std::vector<ReaderSnapshot> readers() const;
 
   // Source partitions that nobody in the group has had for `wait_ms`; a rebalance that is heard of begins that anew.
   [[nodiscard]] std::vector<TopicPartition> without_owner(int64_t wait_ms) const;
   void group_changes();
+  // So long the group has had no rebalance, nor anybody who begins to join it, by every look.
+  [[nodiscard]] int64_t group_at_rest_ms() const;
 
   // mono_ms of the last answer of a broker; 0: none yet.
   [[nodiscard]] int64_t last_answer_ms() const { return last_answer_ms_; }
@@ -63,6 +75,7 @@ class Clerk {
   mutable Mutex mutex_;
   std::map<std::string, TopicFacts> sources_ GUARDED_BY(mutex_);
   std::map<std::string, TopicSettings> source_settings_ GUARDED_BY(mutex_);
+  std::map<std::string, KeptTopic> destination_topics_ GUARDED_BY(mutex_);
   std::vector<ReaderSnapshot> readers_ GUARDED_BY(mutex_);
   KafkaError trouble_ GUARDED_BY(mutex_);
   Coverage coverage_ GUARDED_BY(mutex_);

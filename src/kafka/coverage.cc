@@ -17,7 +17,12 @@ void Coverage::look(int64_t now_ms, const std::map<std::string, int32_t>& partit
   };
   std::erase_if(known_ms_, gone);
   std::erase_if(since_ms_, gone);
-  if (!group.stable) return forget();
+  if (!group.at_rest) {
+    at_rest_since_ms_ = -1;
+  } else if (at_rest_since_ms_ < 0) {
+    at_rest_since_ms_ = now_ms;
+  }
+  if (!group.stable) return since_ms_.clear();
   for (const auto& [partition, known_ms] : known_ms_) {
     if (group.assigned.contains(partition) || now_ms - known_ms < settle_ms_) {
       since_ms_.erase(partition);

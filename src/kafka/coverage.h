@@ -18,7 +18,8 @@ namespace millrace {
 
 // A group as its coordinator describes it.
 struct GroupDescription {
-  bool stable = false;  // no rebalance is under way
+  bool stable = false;   // no rebalance is under way
+  bool at_rest = false;  // nor has anybody begun to join it: stable, or empty
   std::set<TopicPartition> assigned;
 };
 
@@ -31,15 +32,24 @@ class Coverage {
   void look(int64_t now_ms, const std::map<std::string, int32_t>& partitions, const GroupDescription& group);
 
   // The group is made anew: what was seen before says nothing any more.
-  void forget() { since_ms_.clear(); }
+  void forget() {
+    since_ms_.clear();
+    at_rest_since_ms_ = -1;
+  }
 
   // Those that every look of the last `wait_ms` found without an owner.
   [[nodiscard]] std::vector<TopicPartition> without_owner(int64_t now_ms, int64_t wait_ms) const;
+
+  // So long every look has found the group at rest; 0: the last one did not.
+  [[nodiscard]] int64_t at_rest_ms(int64_t now_ms) const {
+    return at_rest_since_ms_ < 0 ? 0 : now_ms - at_rest_since_ms_;
+  }
 
  private:
   const int64_t settle_ms_;
   std::map<TopicPartition, int64_t> known_ms_;  // when each was first heard of
   std::map<TopicPartition, int64_t> since_ms_;  // since when nobody has had it
+  int64_t at_rest_since_ms_ = -1;
 };
 
 }  // namespace millrace

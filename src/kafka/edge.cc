@@ -22,8 +22,7 @@ class Edge::Impl {
   Result<void> open() {
     TRY(check_rdkafka_version());
     // Every configuration is tried once, so that a refused setting is known before anything starts.
-    FetchLimits limits{64 << 10, 1 << 20, 128};
-    TRY(consumer_conf(shared_.settings, limits));
+    TRY(consumer_conf(shared_.settings, FetchLimits()));
     ProducerKind kind;
     kind.delivery = shared_.settings.delivery;
     kind.transactional_id = transactional_id(shared_.settings, 0, 0);
@@ -110,6 +109,30 @@ std::optional<Error> Edge::failure() const {
   return impl_->shared_.failure.get();
 }
 
+namespace {
+
+// The topics that are written to and those that are read, as the brokers last told.
+void add_topics(EdgeSnapshot& snapshot, const Clerk& clerk, const Destinations& destinations) {
+  const LimitsShare limits = destinations.limits();
+  const std::vector<DestinationSettings> used = destinations.used();
+  std::map<std::string, KeptTopic> kept = clerk.destination_topics();
+  for (size_t i = 0; i < std::min(used.size(), limits->size()); ++i) {
+    if (used[i].topic.empty()) continue;
+    KeptTopic& topic = kept[used[i].topic];
+    snapshot.destinations.push_back({used[i].topic, (*limits)[i], topic.replication, std::move(topic.settings)});
+  }
+  std::map<std::string, TopicSettings> settings = clerk.source_settings();
+  for (const auto& [topic, facts] : clerk.sources()) {
+    SourceTopicSnapshot& source = snapshot.sources.emplace_back();
+    source.topic = topic;
+    source.partitions = facts.partitions;
+    source.replication = facts.replication;
+    if (const auto at = settings.find(topic); at != settings.end()) source.settings = std::move(at->second);
+  }
+}
+
+}  // namespace
+
 EdgeSnapshot Edge::snapshot() const {
   EdgeSnapshot snapshot;
   const GroupView view = impl_->group_.view();
@@ -153,19 +176,7 @@ EdgeSnapshot Edge::snapshot() const {
     partition.stopped = entry.second;
   }
   snapshot.brokers = impl_->group_.brokers();
-  const LimitsShare limits = impl_->shared_.destinations.limits();
-  const std::vector<DestinationSettings> used = impl_->shared_.destinations.used();
-  for (size_t i = 0; i < std::min(used.size(), limits->size()); ++i) {
-    if (!used[i].topic.empty()) snapshot.destinations.push_back(DestinationSnapshot{used[i].topic, (*limits)[i]});
-  }
-  std::map<std::string, TopicSettings> settings = impl_->clerk_.source_settings();
-  for (const auto& [topic, facts] : impl_->clerk_.sources()) {
-    SourceTopicSnapshot& source = snapshot.sources.emplace_back();
-    source.topic = topic;
-    source.partitions = facts.partitions;
-    source.replication = facts.replication;
-    if (const auto at = settings.find(topic); at != settings.end()) source.settings = std::move(at->second);
-  }
+  add_topics(snapshot, impl_->clerk_, impl_->shared_.destinations);
   snapshot.readers = impl_->clerk_.readers();
   for (const ProducerTable::Row& row : impl_->shared_.producers.rows()) {
     const ProducerStatistics& said = row.statistics;

@@ -62,6 +62,9 @@ struct BrokerSnapshot {
 struct DestinationSnapshot {
   std::string topic;
   DestinationLimits limits;
+  int32_t replication = 0;  // of the partition that has fewest replicas; 0: not known
+  // Empty: they cannot be seen.
+  std::optional<TopicSettings> settings = {};
 };
 
 // A worker's producer, as it last said (every 1 to 5 s).

@@ -28,6 +28,7 @@ void Group::turn() {
   forget_old_complaint();
   look_at_growth();
   look_at_coverage();
+  look_at_joining();
 }
 
 void Group::serve_consumer(int wait_ms) {
@@ -53,19 +54,19 @@ void Group::serve_consumer(int wait_ms) {
 }
 
 void Group::step() {
-  // A rebalance goes before what we began ourselves, and a newer one before an older.
+  // A rebalance goes before what is being asked, also before what we began ourselves: the group waits for it.
   if (doing_ == Doing::resolving && !events_.empty()) {
-    const bool takes_back = !events_.front().assign;
-    if (!local_ || takes_back) {
-      resolver_->cancel(question_);
-      doing_ = Doing::nothing;
-      // Taken back or given anew by what follows; what is not, fails again and is looked at again.
-      overrides_.clear();
-    }
+    resolver_->cancel(question_);
+    doing_ = Doing::nothing;
+    postpone(std::exchange(asked_, {}));
   }
   switch (doing_) {
     case Doing::nothing:
-      if (!events_.empty()) begin_event();
+      if (!events_.empty()) {
+        begin_event();
+      } else if (!postponed_.partitions.empty()) {
+        begin_assign(std::exchange(postponed_, {}));
+      }
       return;
     case Doing::resolving:
       return step_resolving();
@@ -87,8 +88,12 @@ void Group::begin_event() {
   }
   if (event.assign) {
     log_info("group", "assigned {} partitions", event.partitions.size());
-    begin_assign(event.partitions, {}, false);
+    begin_assign(ResolveRequest{0, event.partitions, {}});
     return;
+  }
+  for (const TopicPartition& partition : event.partitions) {
+    postponed_.overrides.erase(partition);
+    std::erase(postponed_.partitions, partition);
   }
   const bool lost = rd_kafka_assignment_lost(consumer_.get()) != 0;
   if (lost) {
@@ -101,20 +106,24 @@ void Group::begin_event() {
   begin_release(event.partitions, lost, After::rebalance);
 }
 
-void Group::begin_assign(std::vector<TopicPartition> partitions, std::map<TopicPartition, int64_t> overrides,
-                         bool local) {
-  local_ = local;
-  ResolveRequest request;
+void Group::begin_assign(ResolveRequest request) {
   request.number = ++question_;
-  request.partitions = std::move(partitions);
-  request.overrides = std::move(overrides);
   since_ms_ = shared_.clock.mono_ms();
   doing_ = Doing::resolving;
   if (request.partitions.empty()) {
     assign({});
     return;
   }
+  asked_ = request;
   resolver_->ask(std::move(request));
+}
+
+// The eager protocol gives everything anew. The cooperative one speaks of changes only: what it does not take back is
+// still ours, and nobody will give it to us once more.
+void Group::postpone(ResolveRequest request) {
+  if (!cooperative()) return;
+  postponed_.partitions.insert(postponed_.partitions.end(), request.partitions.begin(), request.partitions.end());
+  postponed_.overrides.merge(request.overrides);
 }
 
 void Group::step_resolving() {
@@ -173,7 +182,7 @@ void Group::add_owned(rd_kafka_topic_partition_list_t* list) {
 
 void Group::assign(std::vector<ResolvedPartition> resolved) {
   doing_ = Doing::nothing;
-  overrides_.clear();
+  asked_ = {};
   std::vector<AssignedPartition> opened = open_queues(resolved);
   PartitionListHandle list(rd_kafka_topic_partition_list_new(static_cast<int>(opened.size() + owned_.size())));
   if (!cooperative()) add_owned(list.get());
@@ -256,7 +265,7 @@ void Group::step_releasing() {
   if (after_ == After::remake) return remake_consumer();
   if (after_ == After::rebalance || cooperative()) unassign(affected);
   if (after_ == After::rebalance) set_state(GroupState::joining);
-  if (after_ == After::reassign) begin_assign(affected, std::exchange(overrides_, {}), true);
+  if (after_ == After::reassign) begin_assign(ResolveRequest{0, affected, std::exchange(overrides_, {})});
 }
 
 void Group::forget(const std::vector<TopicPartition>& partitions) {
@@ -291,7 +300,9 @@ void Group::unassign(const std::vector<TopicPartition>& partitions) {
 // --- positions that are out of range ---
 
 void Group::look_for_losses() {
-  if (failures_ == failures_seen_) return;
+  // Read before the partitions are: what fails meanwhile is seen at the next turn.
+  const auto failures = failures_.load();
+  if (failures == failures_seen_) return;
   for (const auto& [partition, ownership] : owned_) {
     const PartitionTable::StatePointer state = shared_.partitions.find(partition);
     if (!state || state->failure == 0) continue;
@@ -307,7 +318,7 @@ void Group::look_for_losses() {
     return;
   }
   // Those that counted are no longer ours.
-  failures_seen_ = failures_;
+  failures_seen_ = failures;
 }
 
 void Group::step_loss() {

@@ -95,6 +95,8 @@ class Group {
   void look_at_growth();
   void look_at_coverage();
   void join_again();
+  void look_at_joining();
+  bool may_remake(int64_t now_ms);
   void begin_remake();
   void remake_consumer();
   void set_state(GroupState state);
@@ -104,7 +106,8 @@ class Group {
   void serve_consumer(int wait_ms);
   void step();
   void begin_event();
-  void begin_assign(std::vector<TopicPartition> partitions, std::map<TopicPartition, int64_t> overrides, bool local);
+  void begin_assign(ResolveRequest request);
+  void postpone(ResolveRequest request);
   void begin_release(std::vector<TopicPartition> partitions, bool lost, After after);
   void step_resolving();
   void step_releasing();
@@ -134,7 +137,9 @@ class Group {
   std::deque<Event> events_;
   Doing doing_ = Doing::nothing;
   After after_ = After::rebalance;
-  bool local_ = false;  // what is being resolved is our own doing, not a rebalance
+  int64_t joining_since_ms_ = 0;
+  ResolveRequest asked_;      // what is being resolved
+  ResolveRequest postponed_;  // what was given up for a rebalance and is still ours
   bool lost_ = false;
   uint64_t question_ = 0;
   TopicPartition loss_;  // what is being asked about

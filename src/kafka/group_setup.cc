@@ -31,6 +31,7 @@ constexpr int64_t kWithoutOwnerMs = 5'000;  // beyond what a member may take to 
 constexpr int64_t kJoinAgainFirstMs = 60'000;
 constexpr int64_t kJoinAgainMostMs = 600'000;
 constexpr int64_t kAfterLeavingMs = 500;
+constexpr int64_t kJoiningMs = 12'000;
 
 bool is_refusal(rd_kafka_resp_err_t code) {
   switch (code) {
@@ -199,6 +200,7 @@ void Group::subscribe() {
     return;
   }
   set_state(GroupState::joining);
+  joining_since_ms_ = shared_.clock.mono_ms();
   MutexLock lock(mutex_);
   view_.subscribed = true;
 }
@@ -373,6 +375,19 @@ void Group::look_at_coverage() {
   subscribe_due_ms_ = now_ms + kAfterLeavingMs;
 }
 
+// A join can get lost: librdkafka waits five minutes for an answer to it, and for good when a coordinator comes back
+// that leaves itself out of its first metadata, as the only broker of a cluster does, and is taken away from a consumer
+// that joins. A group that is at rest meanwhile has nobody who joins it.
+void Group::look_at_joining() {
+  const int64_t now_ms = shared_.clock.mono_ms();
+  const bool joining = view().state == GroupState::joining && doing_ == Doing::nothing && events_.empty();
+  if (!joining || !complaint_.ok()) joining_since_ms_ = now_ms;
+  if (now_ms - joining_since_ms_ < kJoiningMs || clerk_.group_at_rest_ms() < kJoiningMs || !may_remake(now_ms)) return;
+  log_warn("group", "joining has taken {}, and the group is at rest: another consumer joins it",
+           format_duration_ms(now_ms - joining_since_ms_));
+  begin_remake();
+}
+
 // The second half: when all has been given back, and librdkafka has had a moment to say good-bye.
 void Group::join_again() {
   const int64_t now_ms = shared_.clock.mono_ms();
@@ -396,6 +411,7 @@ void Group::begin_remake() {
 void Group::remake_consumer() {
   leave_group();
   events_.clear();
+  postponed_ = {};
   assigned_.clear();
   clear_complaint();
   // It may go on being refused, which nobody needs to hear.
@@ -428,16 +444,22 @@ void Group::renew_identity() {
   // certificates, and librdkafka has no way to change them.
   const bool lasts = refused_since_ms_ >= 0 && now_ms - refused_since_ms_ >= kRenewMs;
   const bool others_come_in = clerk_.trouble().ok() && clerk_.last_answer_ms() > now_ms - kRenewMs;
-  if (!lasts || !others_come_in || now_ms < remake_due_ms_ || doing_ != Doing::nothing || !events_.empty()) return;
-  if (remakes_ >= kRemakesMost) {
-    remake_due_ms_ = now_ms + kRemakePauseMs;
-    return log_error("group", "refused again after {} new consumers; a restart reads the certificates anew", remakes_);
-  }
-  ++remakes_;
-  remake_due_ms_ = now_ms + kRemakePauseMs;
+  if (!lasts || !others_come_in || doing_ != Doing::nothing || !events_.empty() || !may_remake(now_ms)) return;
   log_info("group",
            "brokers let others in and refuse the consumer: another one takes the certificates as they are now");
   begin_remake();
+}
+
+// True: one of the few new consumers is taken.
+bool Group::may_remake(int64_t now_ms) {
+  if (now_ms < remake_due_ms_) return false;
+  remake_due_ms_ = now_ms + kRemakePauseMs;
+  if (remakes_ >= kRemakesMost) {
+    log_error("group", "{} new consumers have not helped; a restart begins anew", remakes_);
+    return false;
+  }
+  ++remakes_;
+  return true;
 }
 
 // The consumer's next connections come with the password as it is now.

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/text.h"
+#include "kafka/deadline.h"
 #include "kafka/library_log.h"
 
 namespace millrace {
@@ -92,9 +93,17 @@ KafkaError Producer::init_transactions(int timeout_ms) {
 }
 
 KafkaError Producer::load_metadata(int timeout_ms) {
-  const rd_kafka_metadata_t* metadata = nullptr;
-  const KafkaError error = error_of(rd_kafka_metadata(client_.get(), 0, nullptr, &metadata, timeout_ms));
-  MetadataHandle owner(metadata);
+  // The connection to an address of the configuration is closed as soon as its broker has a number. Who looks for a
+  // coordinator just then has nobody to ask and waits half a second, so a broker with a number is asked, too.
+  constexpr int kRounds = 3;
+  const Deadline deadline(clock_, timeout_ms);
+  KafkaError error;
+  for (int round = 0; round < kRounds; ++round) {
+    const rd_kafka_metadata_t* metadata = nullptr;
+    error = error_of(rd_kafka_metadata(client_.get(), 0, nullptr, &metadata, deadline.timeout()));
+    MetadataHandle owner(metadata);
+    if (!error.ok() || metadata->orig_broker_id >= 0 || deadline.over()) break;
+  }
   return error;
 }
 

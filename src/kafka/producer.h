@@ -41,7 +41,7 @@ class Producer {
 
   KafkaError init_transactions(int timeout_ms);
 
-  // Metadata of every destination, so that the first transaction does not wait for it.
+  // Metadata of every destination, and a connection to a broker, so that the first transaction waits for neither.
   KafkaError load_metadata(int timeout_ms);
 
   // Nothing is copied but the key and the headers. QUEUE_FULL: serve() and try again.

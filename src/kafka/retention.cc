@@ -34,4 +34,17 @@ std::optional<double> retention_headroom_s(const TopicSettings& settings, const 
   return std::max(*left, 0.0);
 }
 
+std::optional<double> storage_bytes(const TopicSettings& settings, double bytes_per_second, int64_t partitions,
+                                    int64_t replication) {
+  if (!settings.deletes) return std::nullopt;
+  std::optional<double> bytes;
+  if (settings.retention_ms >= 0) bytes = bytes_per_second * static_cast<double>(settings.retention_ms) / 1000;
+  if (settings.retention_bytes >= 0 && partitions > 0) {
+    const double most = static_cast<double>(settings.retention_bytes) * static_cast<double>(partitions);
+    bytes = bytes ? std::min(*bytes, most) : most;
+  }
+  if (!bytes) return std::nullopt;
+  return *bytes * static_cast<double>(std::max<int64_t>(replication, 1));
+}
+
 }  // namespace millrace

@@ -34,4 +34,10 @@ struct Unread {
 // needs, at its present pace, to get there.
 std::optional<double> retention_headroom_s(const TopicSettings& settings, const Unread& unread, int64_t now_wall_ms);
 
+// Bytes that a topic comes to on all brokers together when it is written at this pace, before compression: pace x
+// retention.ms x replication, at most retention.bytes for each partition and replica. Empty: it only grows, or
+// compaction decides.
+std::optional<double> storage_bytes(const TopicSettings& settings, double bytes_per_second, int64_t partitions,
+                                    int64_t replication);
+
 }  // namespace millrace

@@ -116,6 +116,11 @@ Result<FetchLimits> divide_prefetch(int64_t prefetch_bytes, int64_t partitions) 
   }
   FetchLimits limits;
   limits.partition_bytes = std::clamp(prefetch_bytes / (2 * partitions), 64 * kKiB, kMiB);
+  // A response's memory goes with the last record of it. Where a queue of as much as one fetch is fetched for, three
+  // can be there at once: the one that is nearly taken, the one behind it, the new one. With half of that there are
+  // two.
+  const bool room_for_three = 3 * partitions * limits.partition_bytes <= prefetch_bytes;
+  limits.queue_bytes = room_for_three ? limits.partition_bytes : limits.partition_bytes / 2;
   limits.response_bytes = std::clamp(prefetch_bytes / 8, kMiB, 50 * kMiB);
   limits.partition_messages = std::max<int64_t>(limits.partition_bytes / 512, 1);
   return limits;
@@ -130,7 +135,9 @@ Result<ConfHandle> consumer_conf(const EdgeSettings& settings, const FetchLimits
     conf.set("heartbeat.interval.ms", std::min(settings.times.heartbeat_ms, settings.times.session_ms / 3));
     conf.set("session.timeout.ms", settings.times.session_ms);
   }
-  conf.set("fetch.wait.max.ms", 100);
+  // There is one fetch at a time to each broker. While it waits for partitions that have nothing, one whose queue has
+  // room again gets nothing either.
+  conf.set("fetch.wait.max.ms", 20);
   conf.set("fetch.error.backoff.ms", 50);
   set_common(conf, settings, Scope::consumer);
   conf.set("group.id", settings.group);
@@ -144,7 +151,7 @@ Result<ConfHandle> consumer_conf(const EdgeSettings& settings, const FetchLimits
   conf.set("allow.auto.create.topics", "false");
   conf.set("max.poll.interval.ms", std::max(settings.times.max_poll_ms, settings.times.session_ms));
   conf.set("fetch.queue.backoff.ms", 5);
-  conf.set("queued.max.messages.kbytes", limits.partition_bytes / kKiB);
+  conf.set("queued.max.messages.kbytes", limits.queue_bytes / kKiB);
   conf.set("queued.min.messages", limits.partition_messages);
   conf.set("fetch.message.max.bytes", limits.partition_bytes);
   conf.set("fetch.max.bytes", limits.response_bytes);

@@ -97,11 +97,13 @@ struct ProducerTuning {
 };
 ProducerTuning tuning_of(const EdgeSettings& settings);
 
-// The queue limits of the consumer, divided over `partitions` (all partitions of all sources).
+// The queue limits of the consumer, divided over `partitions` (all partitions of all sources). As they are made, the
+// smallest: for a consumer that only asks.
 struct FetchLimits {
-  int64_t partition_bytes = 0;     // queued.max.messages.kbytes and fetch.message.max.bytes
-  int64_t response_bytes = 0;      // fetch.max.bytes
-  int64_t partition_messages = 0;  // queued.min.messages
+  int64_t partition_bytes = 64 << 10;  // fetch.message.max.bytes
+  int64_t queue_bytes = 64 << 10;      // queued.max.messages.kbytes: a partition with less in its queue is fetched
+  int64_t response_bytes = 1 << 20;    // fetch.max.bytes
+  int64_t partition_messages = 128;    // queued.min.messages
 };
 Result<FetchLimits> divide_prefetch(int64_t prefetch_bytes, int64_t partitions);
 

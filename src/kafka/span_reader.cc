@@ -204,6 +204,7 @@ Result<void> SpanReader::make_consumer(size_t partitions) {
   FetchLimits limits;
   limits.partition_bytes = std::clamp<int64_t>(
       kPrefetchBytes / (2 * static_cast<int64_t>(std::max<size_t>(partitions, 1))), 64 << 10, 1 << 20);
+  limits.queue_bytes = limits.partition_bytes;
   limits.response_bytes = kPrefetchBytes / 8;
   limits.partition_messages = std::max<int64_t>(limits.partition_bytes / 512, 1);
   settings_.static_membership = false;

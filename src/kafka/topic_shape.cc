@@ -59,7 +59,16 @@ Result<std::map<std::string, TopicShape>> topic_shapes(const EdgeSettings& setti
   const auto facts = admin->topics(names, deadline.timeout());
   if (!facts) return fail(Remedy::stop, "no broker answers: " + facts.error().text);
   std::map<std::string, TopicShape> shapes;
-  for (const auto& [name, fact] : *facts) shapes[name] = {fact.partitions, fact.replication};
+  std::vector<std::string> there;
+  for (const auto& [name, fact] : *facts) {
+    shapes[name] = {fact.partitions, fact.replication};
+    if (fact.error.ok()) there.push_back(name);
+  }
+  auto told = admin->topic_settings(there, deadline.timeout());
+  if (!told) return shapes;
+  for (auto& [name, topic] : *told) {
+    if (topic.error.ok()) shapes[name].settings = std::move(topic);
+  }
   return shapes;
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,7 @@ namespace millrace {
 struct TopicShape {
   int32_t partitions = 0;  // 0: there is no such topic
   int32_t replication = 0;
+  std::optional<TopicSettings> settings = {};  // empty: there is no such topic, or they cannot be seen
 };
 
 // Of all sources and destinations. An error when no broker answers.

@@ -18,8 +18,7 @@ namespace {
 constexpr int64_t kMetadataMs = 2000;
 
 BrokerResult<void> init(Producer& producer, const std::string& id, const Deadline& deadline) {
-  // A client that has no connection yet would look for its coordinator, find none to ask, and wait half a second. The
-  // topics are wanted anyway, so that the first transaction does not wait for them.
+  // A client that has no connection yet would look for its coordinator, find nobody to ask, and wait half a second.
   static_cast<void>(producer.load_metadata(deadline.timeout(kMetadataMs)));
   for (;;) {
     const KafkaError error = producer.init_transactions(deadline.timeout());

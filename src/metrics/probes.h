@@ -75,6 +75,11 @@ struct Probes {
                            "1 when the topic can be written to; at 0 /readyz and the status page say what is wrong."};
   Probe destination_partitions{"millrace_destination_partitions", gauge, "destination topic",
                                "Partitions of the topic; 0 until they are known."};
+  Probe destination_storage{
+      "millrace_destination_storage_bytes", gauge, "destination topic",
+      "What the topic comes to on all brokers together when it is written as in the last five minutes: bytes a second "
+      "of this instance x retention x replication, before compression, at most retention.bytes of its partitions. "
+      "Left out where the retention cannot be seen or nothing is ever deleted."};
   Probe destination_errors{
       "millrace_destination_errors_total", counter, "destination topic kind",
       "Errors of writing that name a topic, by kind: destination (a state of it: no right, missing, "
@@ -130,8 +135,13 @@ struct Probes {
   Probe batch_time{"millrace_batch_duration_seconds", histogram, "", "From the first record to the settled batch."};
   Probe batch_phase{"millrace_batch_phase_seconds", histogram, "phase",
                     "Time of a batch by phase: read, process, send, audit, commit, recovery."};
+  Probe batch_scheduling_delay{
+      "millrace_batch_scheduling_delay_seconds", histogram, "",
+      "The scheduling delay: how late a batch began because the one before overran its tick; 0 "
+      "for one that began with the first record there was."};
   Probe batch_delay{"millrace_batch_delay_seconds", histogram, "",
-                    "How long after its tick a batch was closed: the scheduling delay."};
+                    "The total delay: how long after its tick a batch was settled, its commit included. What a reader "
+                    "of the output waits beyond the interval."};
   Probe batch_interval{"millrace_batch_interval_seconds", gauge, "", "The configured batch.interval."};
   Probe abandoned{"millrace_abandoned_records_total", counter, "",
                   "Records read whose partition went before they were committed. Whoever has it now reads them again."};
@@ -173,12 +183,25 @@ struct Probes {
   Probe lag_records{"millrace_partition_lag_records", gauge, "topic partition",
                     "Offsets between what is committed and the end of the partition."};
   Probe lag_seconds{"millrace_partition_lag_seconds", gauge, "topic partition",
-                    "Age of the last committed record while others wait behind it; 0 when none does."};
+                    "Age of the last committed record while others wait behind it; 0 when none does. Left out with "
+                    "more partitions than http.max_partition_series."};
+  Probe lag_seconds_max{"millrace_source_lag_max_seconds", gauge, "topic",
+                        "The same in the partition of this instance where it is largest."};
   Probe committed_offset{"millrace_partition_committed_offset", gauge, "topic partition",
-                         "The next offset to read, as it is committed."};
+                         "The next offset to read, as it is committed. Left out with more partitions than "
+                         "http.max_partition_series."};
+  Probe catch_up_ratio{"millrace_catch_up_ratio", gauge, "",
+                       "What is worked off of the highest lag since the pipeline was last level, 0 to 1; 1 while it "
+                       "is level."};
+  Probe catch_up_rate{
+      "millrace_catch_up_records_per_second", gauge, "",
+      "By how much the lag falls, over half a minute; below 0 it grows; 0 while the pipeline is level."};
+  Probe catch_up_left{"millrace_catch_up_left_seconds", gauge, "",
+                      "Time until nothing waits, at that pace; 0 while the pipeline is level. Left out while the lag "
+                      "does not fall."};
   Probe headroom{"millrace_partition_retention_headroom_records", gauge, "topic partition",
                  "Offsets between the oldest that the broker keeps and the committed one: at 0, retention deletes what "
-                 "was not read."};
+                 "was not read. Left out with more partitions than http.max_partition_series."};
   Probe retention_headroom{
       "millrace_source_retention_headroom_seconds", gauge, "topic partition",
       "Seconds until the broker may delete the oldest unread record of the partition, by age (retention.ms) or by size "
@@ -189,7 +212,9 @@ struct Probes {
   Probe partition_stopped{
       "millrace_partition_stopped", gauge, "topic partition",
       "1 when the partition is not read and waits for a human: data was lost, or the topic was made "
-      "anew."};
+      "anew. With more partitions than http.max_partition_series only those that are not read, up to that number."};
+  Probe partitions_stopped{"millrace_source_stopped_partitions", gauge, "topic",
+                           "Partitions of this instance that are not read and wait for a human."};
   Probe data_losses{"millrace_data_losses_total", counter, "",
                     "Times that records had been deleted by the broker before they were read."};
   Probe skipped{"millrace_source_lost_records_total", counter, "",

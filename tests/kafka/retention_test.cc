@@ -42,6 +42,18 @@ TEST_CASE("By size, what is left follows from the pace of the first offset; the 
   CHECK_FALSE(retention_headroom_s(kept_for(-1, 1 << 30), unread, kNow));
 }
 
+TEST_CASE("Storage is pace times retention times replication, and no more than the partitions may hold") {
+  CHECK(storage_bytes(kept_for(86'400'000), 1000, 4, 3) == 1000.0 * 86'400 * 3);
+  CHECK(storage_bytes(kept_for(86'400'000, 1 << 20), 1000, 4, 3) == 4.0 * (1 << 20) * 3);
+  CHECK(storage_bytes(kept_for(86'400'000, 1 << 30), 1000, 4, 3) == 1000.0 * 86'400 * 3);
+  CHECK(storage_bytes(kept_for(-1, 1 << 20), 1000, 4, 1) == 4.0 * (1 << 20));
+  CHECK(storage_bytes(kept_for(1'000), 1000, 4, 0) == 1000);  // replication is not known: once at least
+  CHECK_FALSE(storage_bytes(kept_for(-1), 1000, 4, 3));
+  TopicSettings compacted = kept_for(86'400'000);
+  compacted.deletes = false;
+  CHECK_FALSE(storage_bytes(compacted, 1000, 4, 3));
+}
+
 TEST_CASE("Nothing is in danger where nothing is unread, deleted or known") {
   Unread read = some_unread();
   read.committed = read.end;

@@ -39,29 +39,33 @@ std::string value_of(const ConfHandle& conf, const char* key) {
 
 TEST_CASE("what comes from files is read again for each client; a file that is gone is what it was", "[kafka]") {
   EdgeSettings settings = some_settings();
-  settings.properties = {{"sasl.username", "user"}, {"sasl.password", "first"}};
-  CHECK(current_properties(settings).at("sasl.password") == "first");
+  settings.properties = {{"sasl.username", "user"}, {"sasl.password", "canary00000000000000f1"}};
+  CHECK(current_properties(settings).at("sasl.password") == "canary00000000000000f1");
   int calls = 0;
   settings.read_again = [&calls]() -> Result<std::map<std::string, std::string>> {
     if (++calls == 3) return fail(Remedy::retry, "it is gone");
-    return std::map<std::string, std::string>{{"sasl.password", "second"}};
+    return std::map<std::string, std::string>{{"sasl.password", "canary00000000000000f2"}};
   };
   for (const bool consumer : {true, false}) {
-    const auto conf = consumer ? consumer_conf(settings, {64 << 10, 1 << 20, 128}) : producer_conf(settings, {});
+    const auto conf = consumer ? consumer_conf(settings, {}) : producer_conf(settings, {});
     REQUIRE(conf);
-    CHECK(value_of(*conf, "sasl.password") == "second");
+    CHECK(value_of(*conf, "sasl.password") == "canary00000000000000f2");
     CHECK(value_of(*conf, "sasl.username") == "user");
   }
-  CHECK(current_properties(settings).at("sasl.password") == "first");
+  CHECK(current_properties(settings).at("sasl.password") == "canary00000000000000f1");
 }
 
 TEST_CASE("Memory for what is fetched ahead is divided over all partitions") {
   const FetchLimits few = divide_prefetch(128 * kMiB, 4).value();
   CHECK(few.partition_bytes == kMiB);
+  CHECK(few.queue_bytes == kMiB);
+  CHECK(divide_prefetch(128 * kMiB, 42).value().queue_bytes == kMiB);
+  CHECK(divide_prefetch(128 * kMiB, 43).value().queue_bytes == kMiB / 2);
   CHECK(few.response_bytes == 16 * kMiB);
   CHECK(few.partition_messages == 2048);
   const FetchLimits many = divide_prefetch(128 * kMiB, 900).value();
   CHECK(many.partition_bytes == 128 * kMiB / 1800);
+  CHECK(many.queue_bytes == many.partition_bytes / 2);
   const FetchLimits most = divide_prefetch(128 * kMiB, 1024).value();
   CHECK(most.partition_bytes == 64 * kKiB);
   CHECK(divide_prefetch(4 * kMiB, 4).value().response_bytes == kMiB);
@@ -76,7 +80,7 @@ TEST_CASE("More partitions than memory can serve are refused, with the limit tha
 }
 
 TEST_CASE("The consumer reads committed records, never resets by itself, never commits by itself") {
-  const Result<ConfHandle> conf = consumer_conf(some_settings(), FetchLimits{kMiB, 16 * kMiB, 2048});
+  const Result<ConfHandle> conf = consumer_conf(some_settings(), FetchLimits{kMiB, kMiB, 16 * kMiB, 2048});
   REQUIRE(conf);
   CHECK(value_of(*conf, "bootstrap.servers") == "127.0.0.1:1,127.0.0.1:2");
   CHECK(value_of(*conf, "isolation.level") == "read_committed");
@@ -96,7 +100,7 @@ TEST_CASE("The consumer reads committed records, never resets by itself, never c
 TEST_CASE("A static member is named after pipeline and instance") {
   EdgeSettings settings = some_settings();
   settings.static_membership = true;
-  const Result<ConfHandle> conf = consumer_conf(settings, FetchLimits{kMiB, kMiB, 1});
+  const Result<ConfHandle> conf = consumer_conf(settings, FetchLimits{kMiB, kMiB, kMiB, 1});
   REQUIRE(conf);
   CHECK(value_of(*conf, "group.instance.id") == "p.i");
 }
@@ -145,7 +149,7 @@ TEST_CASE("A batch of records stays within the smallest limit of the destination
 TEST_CASE("Users set what is on the list, where it belongs") {
   EdgeSettings settings = some_settings();
   settings.properties = {{"compression.level", "7"}, {"fetch.wait.max.ms", "250"}, {"socket.keepalive.enable", "true"}};
-  const Result<ConfHandle> consumer = consumer_conf(settings, FetchLimits{kMiB, kMiB, 1});
+  const Result<ConfHandle> consumer = consumer_conf(settings, FetchLimits{kMiB, kMiB, kMiB, 1});
   REQUIRE(consumer);
   CHECK(value_of(*consumer, "fetch.wait.max.ms") == "250");
   CHECK(value_of(*consumer, "socket.keepalive.enable") == "true");
@@ -154,7 +158,7 @@ TEST_CASE("Users set what is on the list, where it belongs") {
   CHECK(value_of(*producer, "compression.level") == "7");
 
   settings.properties = {{"isolation.level", "read_uncommitted"}};
-  const Result<ConfHandle> refused = consumer_conf(settings, FetchLimits{kMiB, kMiB, 1});
+  const Result<ConfHandle> refused = consumer_conf(settings, FetchLimits{kMiB, kMiB, kMiB, 1});
   REQUIRE_FALSE(refused);
   CHECK(refused.error().what == "kafka.properties.isolation.level cannot be set here");
 }
