@@ -201,11 +201,20 @@ Snapshot Engine::snapshot() const {
     snapshot.not_ready = fmt::format("{} is not read: {}", partition.partition.text(), partition.error);
   }
   std::stable_sort(snapshot.history.begin(), snapshot.history.end(),
-                   [](const BatchRow& a, const BatchRow& b) { return a.opened_wall_ms > b.opened_wall_ms; });
+                   [](const BatchRow& a, const BatchRow& b) { return a.completed_mono_ms > b.completed_mono_ms; });
   snapshot.spread = spread_of(snapshot, spread);
   snapshot.ready = snapshot.not_ready.empty() && !snapshot.stopping;
   return snapshot;
 }
+
+namespace {
+
+// Those that no worker runs or is to run: of a blocked worker there may be many.
+void let_go_of_unused(std::vector<VersionShare>& versions) {
+  std::erase_if(versions, [](const VersionShare& each) { return each.use_count() == 1; });
+}
+
+}  // namespace
 
 void Engine::adopt(VersionShare version) {
   CHECK(version->options.workers == static_cast<int>(slots_.size()));
@@ -218,6 +227,7 @@ void Engine::adopt(VersionShare version) {
     version_ = version;
   }
   for (auto& slot : slots_) slot->worker->give(version);
+  let_go_of_unused(earlier_);
 }
 
 std::vector<std::string> Engine::behind() {
@@ -230,7 +240,11 @@ std::vector<std::string> Engine::behind() {
     late.push_back(fmt::format("worker {} is {}{}{}", i, to_string(status.state), status.reason.empty() ? "" : ": ",
                                status.reason));
   }
-  if (late.empty()) earlier_.clear();
+  if (late.empty()) {
+    earlier_.clear();
+  } else {
+    let_go_of_unused(earlier_);
+  }
   return late;
 }
 

@@ -65,7 +65,8 @@ class Engine final : public PartitionOwner {
   [[nodiscard]] Snapshot snapshot() const;
 
   // Another version of the configuration, with as many workers and the same sources. Returns at once: each worker
-  // changes over between two batches. By one thread at a time, as are the next two.
+  // changes over between two batches. One that no worker has come to when the next is adopted is given up at once. By
+  // one thread at a time, as are the next two.
   void adopt(VersionShare version);
 
   // Which workers run an earlier version than the one adopted last, and what they do; empty: none. Once there is none,

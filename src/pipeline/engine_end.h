@@ -19,7 +19,8 @@ struct AuditDifference {
 struct EngineEnd {
   ExitCode code = ExitCode::internal;
   std::string what;
-  std::vector<AuditDifference> differences;  // of an offset audit
+  std::vector<AuditDifference> differences = {};  // of an offset audit
+  bool by_threshold = false;                      // of dead letters, and by no other policy
 };
 
 }  // namespace millrace

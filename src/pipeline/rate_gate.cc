@@ -6,27 +6,28 @@
 
 namespace millrace {
 
-double InstanceRate::take(int worker, double wanted, double weight, double for_tick, int64_t tick) {
+double InstanceRate::take(int worker, double wanted, double weight, double for_tick, TickTime tick) {
   const MutexLock lock(mutex_);
-  if (tick != tick_) {
+  // Only forward: a worker may speak of the tick before once more, and while a reload goes round they are of two
+  // lengths.
+  if (tick.begun_ms > begun_ms_) {
     // What is below one record is carried over, so that slow rates come out right.
     left_ = std::clamp(left_, 0.0, 1.0) + for_tick;
-    tick_ = tick;
-    for (Claim& claim : workers_) {
-      claim.taken = 0;
-      // A longer interval, since a reload, has smaller numbers: nothing is known of who asked lately.
-      if (claim.tick > tick) claim.tick = -1;
-    }
+    begun_ms_ = tick.begun_ms;
+    for (Claim& claim : workers_) claim.taken = 0;
   }
   Claim& own = workers_[static_cast<size_t>(worker)];
   own.weight = weight;
-  own.tick = tick;
-  double weights = 0;
-  for (const Claim& claim : workers_) weights += claim.tick >= 0 && claim.tick + 1 >= tick ? claim.weight : 0;
+  own.begun_ms = begun_ms_;
   // Kept for the others that asked in this tick or the last one.
+  const auto asked_lately = [&](const Claim& claim) {
+    return claim.begun_ms >= 0 && claim.begun_ms + tick.interval_ms >= begun_ms_;
+  };
+  double weights = 0;
+  for (const Claim& claim : workers_) weights += asked_lately(claim) ? claim.weight : 0;
   double kept = 0;
   for (const Claim& claim : workers_) {
-    if (&claim == &own || claim.tick < 0 || claim.tick + 1 < tick) continue;
+    if (&claim == &own || !asked_lately(claim)) continue;
     kept += std::max(0.0, for_tick * claim.weight / weights - claim.taken);
   }
   const double given = std::floor(std::min(wanted, std::max(0.0, left_ - kept)));
@@ -40,6 +41,10 @@ RateGate::RateGate(int worker, const EngineOptions& options, InstanceRate& insta
 
 double RateGate::for_tick(double rate) const {
   return rate * static_cast<double>(options_.interval_ms) / 1000;
+}
+
+TickTime RateGate::tick_of(int64_t now_ms) const {
+  return {now_ms - now_ms % options_.interval_ms, options_.interval_ms};
 }
 
 void RateGate::begin(double records, RateCause cause, std::span<PartitionRate* const> partitions) {
@@ -134,7 +139,7 @@ size_t RateGate::allow(PartitionRate& partition, size_t wanted, int64_t now_ms) 
     if (allowed < 1) note(bound_cause_);
   }
   if (rate.max > 0 && allowed >= 1) {
-    allowed = instance_.take(worker_, allowed, waiting_, for_tick(rate.max), tick);
+    allowed = instance_.take(worker_, allowed, waiting_, for_tick(rate.max), tick_of(now_ms));
     if (allowed < 1) note(RateCause::max);
   }
   return static_cast<size_t>(std::max(0.0, allowed));
@@ -145,8 +150,8 @@ void RateGate::took(PartitionRate& partition, size_t asked, size_t count, bool a
   const auto taken = static_cast<double>(count);
   partition.quota -= taken;
   if (rate.max > 0 && count < asked) {
-    static_cast<void>(instance_.take(worker_, taken - static_cast<double>(asked), waiting_, for_tick(rate.max),
-                                     now_ms / options_.interval_ms));
+    const double returned = taken - static_cast<double>(asked);
+    static_cast<void>(instance_.take(worker_, returned, waiting_, for_tick(rate.max), tick_of(now_ms)));
   }
   if (!bounded_) return;
   bound_left_ -= taken;

@@ -28,6 +28,12 @@ struct PartitionRate {
   int64_t quota_tick = -1;
 };
 
+// A tick: when it began, by the monotonic clock, and its length.
+struct TickTime {
+  int64_t begun_ms = 0;
+  int64_t interval_ms = 1;
+};
+
 // rate.max over the workers of an instance: each may take its part by what waits at it, and what nobody else has
 // claimed. Used by all workers.
 class InstanceRate {
@@ -36,19 +42,19 @@ class InstanceRate {
 
   // Up to `wanted` of the records that `for_tick` leaves in this tick; the rest may be given back with a negative
   // number. `weight`: how much waits at this worker.
-  double take(int worker, double wanted, double weight, double for_tick, int64_t tick);
+  double take(int worker, double wanted, double weight, double for_tick, TickTime tick);
 
  private:
   struct Claim {
     double weight = 0;
     double taken = 0;
-    int64_t tick = -1;  // when it asked last
+    int64_t begun_ms = -1;  // of the tick in which it asked last
   };
 
   Mutex mutex_;
   std::vector<Claim> workers_ GUARDED_BY(mutex_);
   double left_ GUARDED_BY(mutex_) = 0;
-  int64_t tick_ GUARDED_BY(mutex_) = -1;
+  int64_t begun_ms_ GUARDED_BY(mutex_) = -1;
 };
 
 class RateGate {
@@ -79,6 +85,7 @@ class RateGate {
  private:
   void share_out(std::span<PartitionRate* const> partitions);
   [[nodiscard]] double for_tick(double rate) const;
+  [[nodiscard]] TickTime tick_of(int64_t now_ms) const;
   void note(RateCause cause);
 
   const int worker_;

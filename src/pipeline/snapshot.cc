@@ -76,7 +76,8 @@ double BatchRow::processing_seconds() const {
 void EngineTotals::add(const EngineTotals& other) {
   add_by_name(names, counts, other.names, other.counts);
   for (size_t i = 0; i < kBatchPhaseCount; ++i) phase[i].add(other.phase[i]);
-  delay.add(other.delay);
+  scheduling_delay.add(other.scheduling_delay);
+  total_delay.add(other.total_delay);
   add_all(batches, other.batches);
   add_all(recoveries, other.recoveries);
   recovery_failures += other.recovery_failures;

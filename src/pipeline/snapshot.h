@@ -51,6 +51,7 @@ struct BatchRow {
   int64_t submitted_wall_ms = 0;  // it was due to begin: opened, less the scheduling delay
   int64_t opened_wall_ms = 0;     // its first record was taken
   int64_t completed_wall_ms = 0;  // it was settled
+  int64_t completed_mono_ms = 0;  // the same, for comparisons within this process: the wall clock may step
   int64_t interval_ms = 0;        // batch.interval as it was then
   uint64_t records = 0;
   uint64_t bytes = 0;
@@ -125,7 +126,8 @@ struct EngineTotals {
   NodeNames names;  // whose numbers `counts` holds: of the graph that runs now, then of those before it
   Counts counts;
   std::array<TimeHistogram, kBatchPhaseCount> phase;
-  TimeHistogram delay;
+  TimeHistogram scheduling_delay;  // BatchRow::scheduling_seconds
+  TimeHistogram total_delay;       // BatchRow::delay_seconds
   std::array<uint64_t, kBatchResultCount> batches{};
   std::array<uint64_t, kFaultCount> recoveries{};  // by cause
   uint64_t recovery_failures = 0;                  // attempts that did not come through and were repeated

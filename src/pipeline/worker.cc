@@ -282,7 +282,7 @@ int64_t Worker::settle(BatchResult result) {
     remove_released();
   }
   publish();
-  if (!threshold.empty()) return finish({ExitCode::stopped_by_policy, std::move(threshold), {}});
+  if (!threshold.empty()) return finish({ExitCode::stopped_by_policy, std::move(threshold), {}, true});
   if (in_use || (stopping_ && !committed)) end_quietly();
   return 0;
 }
@@ -298,6 +298,7 @@ void Worker::account(BatchResult result) {
   row.scheduling_seconds = static_cast<double>(scheduling_delay_ms(batch)) / 1e3;
   row.submitted_wall_ms = batch.now_ms - scheduling_delay_ms(batch);
   row.completed_wall_ms = clock_.wall_ms();
+  row.completed_mono_ms = now_ns / 1'000'000;
   row.interval_ms = options_.interval_ms;
   row.records = batch.records.size();
   row.bytes = batch.bytes;
@@ -333,7 +334,8 @@ void Worker::account(BatchResult result) {
   }
   ++totals_.batches[static_cast<size_t>(result)];
   totals_.sheets_open += imbalance.empty() ? 0 : 1;
-  totals_.delay.record_us(static_cast<int64_t>(row.delay_seconds * 1e6));
+  totals_.scheduling_delay.record_us(static_cast<int64_t>(row.scheduling_seconds * 1e6));
+  totals_.total_delay.record_us(static_cast<int64_t>(row.delay_seconds * 1e6));
   for (size_t i = 0; i < kBatchPhaseCount; ++i) {
     if (i == static_cast<size_t>(BatchPhase::recovery) && batch.recoveries == 0) continue;
     totals_.phase[i].record_us(batch.phase_ns[i] / 1000);

@@ -1,5 +1,6 @@
-// share_bench [RECORDS [ROUNDS]]: one partition, a source and a destination in memory, and a stage that only computes:
-// how much faster two workers are than one. Each figure is the median of five runs, in turn.
+// share_bench [RECORDS [ROUNDS [LEAST]]]: one partition, a source and a destination in memory, and a stage that only
+// computes: how much faster two workers are than one. Each figure is the median of five runs, in turn. Exit code 1 when
+// two are less than LEAST times as fast.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -93,6 +94,7 @@ double median(std::vector<double> all) {
 int main(int argc, char* argv[]) {
   const int records = argc > 1 ? std::stoi(argv[1]) : 100'000;
   const std::string cost = argc > 2 ? argv[2] : "20000";
+  const double least = argc > 3 ? std::stod(argv[3]) : 0;
   log_setup({LogLevel::error, LogFormat::text, false});
   SpecBuilder builder;
   builder.source("in", {"in"}).stage("busy", "in", "compute", cost).destination("out", "busy", "out");
@@ -114,5 +116,5 @@ int main(int argc, char* argv[]) {
       "%d records of %s rounds each: 1 worker %.3f s, 2 workers %.3f s (%.2f times as fast), 2 without sharing %.3f "
       "s\n",
       records, cost.c_str(), median(one), median(two), median(one) / median(two), median(alone));
-  return 0;
+  return median(one) / median(two) >= least ? 0 : 1;
 }

@@ -156,6 +156,8 @@ TEST_CASE("committed offsets that can be old are believed when they cannot be an
     rig.run_ms(15'000);
     REQUIRE(rig.engine->end().has_value());
     CHECK(rig.engine->end()->code == ExitCode::stopped_by_policy);
+    CHECK_FALSE(rig.engine->end()->by_threshold);
+    CHECK_FALSE(rig.engine->end()->differences.empty());
     return;
   }
   SECTION("a partition that the group wants back is not kept for the second answer") {

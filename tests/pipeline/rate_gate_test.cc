@@ -216,9 +216,28 @@ TEST_CASE("a worker whose brokers cannot be used is blocked, and goes on as afte
   CHECK(history.size() >= 4);  // in batches that grow, not in one
 }
 
-TEST_CASE("with a longer interval, whose ticks have smaller numbers, a worker that asks no more keeps nothing back") {
+TEST_CASE("with a longer interval a worker that asks no more keeps nothing back") {
   InstanceRate rate(2);
-  CHECK(rate.take(0, 50, 1, 100, 1000) == 50);
-  CHECK(rate.take(1, 50, 1, 100, 1000) == 50);
-  CHECK(rate.take(0, 5000, 1, 1000, 100) == 1000);
+  CHECK(rate.take(0, 50, 1, 100, {100'000, 100}) == 50);
+  CHECK(rate.take(1, 50, 1, 100, {100'000, 100}) == 50);
+  CHECK(rate.take(0, 5000, 1, 1000, {102'000, 1000}) == 1000);
+}
+
+TEST_CASE("what is given back late, from the tick before, makes no new tick of it") {
+  InstanceRate rate(2);
+  CHECK(rate.take(0, 100, 1, 100, {1000, 100}) == 100);
+  CHECK(rate.take(1, 100, 1, 100, {1100, 100}) == 50);  // the other half is the first worker's
+  CHECK(rate.take(0, -10, 1, 100, {1000, 100}) == -10);
+  CHECK(rate.take(0, 100, 1, 100, {1100, 100}) == 60);
+  CHECK(rate.take(1, 100, 1, 100, {1100, 100}) == 0);
+}
+
+TEST_CASE("workers that are on two intervals, while a reload goes round, do not double rate.max in turn") {
+  InstanceRate rate(2);
+  double all = 0;
+  for (int64_t now = 10'000; now < 12'000; now += 100) {
+    all += rate.take(0, 1000, 1, 1000, {now - now % 1000, 1000});
+    all += rate.take(1, 1000, 1, 500, {now - now % 500, 500});
+  }
+  CHECK(all <= 3000);  // of 2,000; with each turn a new tick it was tens of thousands
 }

@@ -32,6 +32,22 @@ struct Changing {
   void add(const std::vector<std::string>& values) {
     for (const auto& value : values) queue->add(value);
   }
+  // The engine anew, at least once.
+  void start_at_least_once() {
+    rig.options.delivery = Delivery::at_least_once;
+    rig.start();
+    queue = &rig.assign("in", 1);
+    rig.run_ms(5);
+  }
+  // A batch of a1 and b1, begun when all was well, is held by its destination.
+  void hold_a_batch() {
+    add({"a1", "b1"});
+    rig.turn();
+    rig.broker().plan(Call::commit, Fault::destination, false, 1, 0);
+    rig.cluster.destinations[0].reachable = false;
+    rig.cluster.destinations[0].state = "topic one: no right to write";
+    rig.run_ms(2000);
+  }
   Rig rig;
   FakeQueue* queue = nullptr;
   const std::vector<uint16_t> places = {2, 1};  // "two" at the third place, the dead letters where they were
@@ -124,12 +140,7 @@ TEST_CASE("numbers outlive the graph: what is gone keeps its last ones, and the 
 
 TEST_CASE("a batch that a destination holds goes on, all of it, with the version that mends it") {
   Changing it;
-  it.add({"a1", "b1"});
-  it.rig.turn();  // begun when all was well
-  it.rig.broker().plan(Call::commit, Fault::destination, false, 1, 0);
-  it.rig.cluster.destinations[0].reachable = false;
-  it.rig.cluster.destinations[0].state = "topic one: no right to write";
-  it.rig.run_ms(2000);
+  it.hold_a_batch();
   REQUIRE(it.rig.status().state == WorkerState::blocked);
   REQUIRE(it.rig.cluster.written.empty());
   SECTION("exactly once") {
@@ -151,15 +162,8 @@ TEST_CASE("a batch that a destination holds goes on, all of it, with the version
 
 TEST_CASE("at least once, a held batch keeps its version: parts of it may be there already") {
   Changing it;
-  it.rig.options.delivery = Delivery::at_least_once;
-  it.rig.start();
-  it.queue = &it.rig.assign("in", 1);
-  it.rig.run_ms(5);
-  it.add({"a1", "b1"});
-  it.rig.turn();
-  it.rig.broker().plan(Call::commit, Fault::destination, false, 1, 0);
-  it.rig.cluster.destinations[0].reachable = false;
-  it.rig.run_ms(2000);
+  it.start_at_least_once();
+  it.hold_a_batch();
   it.rig.adopt(filtered("second", "b", "two", "bbbb"), it.places);
   it.rig.run_ms(2000);
   CHECK(it.rig.engine->behind().size() == 1);
@@ -168,6 +172,33 @@ TEST_CASE("at least once, a held batch keeps its version: parts of it may be the
   CHECK(it.rig.cluster.values(0) == Values{"a1"});
   CHECK(it.rig.cluster.values(2).empty());
   CHECK(it.rig.engine->behind().empty());
+}
+
+TEST_CASE("of the versions that come while a worker may not change, only the last one is kept") {
+  Changing it;
+  it.start_at_least_once();
+  auto graph = filtered("first", "a", "one", "aaaa");
+  const std::weak_ptr<const Graph> runs = graph;
+  it.rig.adopt(std::move(graph), {0, 1});
+  it.rig.run_ms(5);
+  it.hold_a_batch();
+  std::vector<std::weak_ptr<const Graph>> given;
+  for (const char* hash : {"1111", "2222", "3333", "4444"}) {
+    auto next = filtered("second", "b", "two", hash);
+    given.emplace_back(next);
+    it.rig.adopt(std::move(next), it.places);
+    it.rig.run_ms(100);
+    REQUIRE(it.rig.engine->behind().size() == 1);
+    CHECK_FALSE(runs.expired());
+    CHECK_FALSE(given.back().expired());
+    for (size_t i = 0; i + 1 < given.size(); ++i) CHECK(given[i].expired());
+  }
+  it.rig.cluster.destinations[0].reachable = true;
+  it.rig.run_ms(20'000);
+  CHECK(it.rig.engine->behind().empty());
+  CHECK(runs.expired());
+  CHECK_FALSE(given.back().expired());
+  CHECK(it.rig.cluster.values(0) == Values{"a1"});
 }
 
 TEST_CASE("what a discarded producer may still read outlives the version that made it") {

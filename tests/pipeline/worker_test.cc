@@ -377,6 +377,7 @@ TEST_CASE("too many dead letters stop the pipeline") {
     return;
   }
   CHECK(rig.engine->end()->code == ExitCode::stopped_by_policy);
+  CHECK(rig.engine->end()->by_threshold);
   CHECK(rig.engine->end()->what.find("and the threshold is 10 %") != std::string::npos);
   // What passed it was committed: it is settled, and the count says so.
   CHECK(rig.committed("in", 0) == 225);
@@ -406,4 +407,40 @@ TEST_CASE("the snapshot tells what there is to know") {
   CHECK(snapshot.totals.phase[static_cast<size_t>(BatchPhase::total)].count() == 1);
   CHECK(snapshot.totals.phase[static_cast<size_t>(BatchPhase::recovery)].count() == 0);
   CHECK(snapshot.ready);
+}
+
+TEST_CASE(
+    "a batch that overran its tick delays the next: one histogram says how late it began, one how late it ended") {
+  Rig rig(identity_graph());
+  auto& queue = rig.assign("in", 0);
+  rig.run_ms(10);
+  fill(queue, 5);
+  rig.turn();
+  CHECK(rig.broker().open);
+  rig.clock.advance_ms(400);  // brokers that stand still: the tick is passed, and records wait
+  fill(queue, 5);
+  rig.run_ms(1'000);
+  fill(queue, 5);  // nothing waits for the third
+  rig.run_ms(1'000);
+  const Snapshot snapshot = rig.engine->snapshot();
+  REQUIRE(snapshot.history.size() == 3);  // the newest first
+  const BatchRow& late = snapshot.history[2];
+  const BatchRow& delayed = snapshot.history[1];
+  CHECK(late.scheduling_seconds == 0);
+  CHECK(late.delay_seconds > 0.2);
+  CHECK(delayed.scheduling_seconds >= late.delay_seconds);
+  CHECK(delayed.delay_seconds < 0.02);
+  CHECK(snapshot.history[0].scheduling_seconds == 0);
+  const auto us = [](double seconds) { return static_cast<int64_t>(seconds * 1e6); };
+  int64_t scheduling_us = 0;
+  int64_t total_us = 0;
+  for (const BatchRow& row : snapshot.history) {
+    scheduling_us += us(row.scheduling_seconds);
+    total_us += us(row.delay_seconds);
+  }
+  CHECK(snapshot.totals.scheduling_delay.count() == 3);
+  CHECK(snapshot.totals.scheduling_delay.sum_us() == scheduling_us);
+  CHECK(snapshot.totals.scheduling_delay.counts()[0] == 2);  // those that began in time
+  CHECK(snapshot.totals.total_delay.count() == 3);
+  CHECK(snapshot.totals.total_delay.sum_us() == total_us);
 }

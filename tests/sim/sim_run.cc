@@ -2,6 +2,7 @@
 // Planted bugs, to see them found: --no-rule --no-stable --no-generation --no-audit --no-second-audit --no-agreement
 // --old-coordinator --ring N; --no-moves leaves the coordinator where it is, --no-reloads
 // the configuration as it is. --share: idle workers take chunks of busy ones
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -54,6 +55,7 @@ int main(int argc, char* argv[]) {
   options.trace = numbers.size() == 1;
   const uint64_t count = numbers.size() == 1 ? 1 : numbers[1];
   sim::SimReport sum;
+  const auto from = std::chrono::steady_clock::now();
   for (uint64_t seed = numbers[0]; seed < numbers[0] + count; ++seed) {
     const sim::SimReport report = sim::simulate(seed, options);
     sum.records += report.records;
@@ -77,5 +79,13 @@ int main(int argc, char* argv[]) {
       static_cast<unsigned long long>(sum.rebalances), static_cast<unsigned long long>(sum.reloads),
       static_cast<unsigned long long>(sum.reloads_in_recovery), static_cast<unsigned long long>(sum.ends),
       static_cast<unsigned long long>(sum.helped), static_cast<long long>(sum.simulated_ms / 1000));
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - from;
+  std::printf("%.0f seeds a second\n", static_cast<double>(count) / took.count());
+  // A simulation in which nothing happens finds nothing.
+  const bool eventful = sum.records > 0 && sum.recoveries > 0 && sum.kills > 0 && sum.rebalances > 0;
+  if (count >= 100 && !eventful) {
+    std::printf("but something of this never happened: records, recoveries, kills, rebalances\n");
+    return 1;
+  }
   return 0;
 }
