@@ -22,6 +22,8 @@ constexpr double kBatchMemory = 0.3;  // of memory.limit
 constexpr double kSlack = 0.02;
 constexpr int64_t kLongIntervalMs = 5'000;
 constexpr uint64_t kFewRecords = 10;
+constexpr double kHelpedShare = 0.1;  // of the records read, were every chunk that was handed over full
+constexpr double kChunkRecords = 1'024;
 
 std::string percent(double share) {
   return fmt::format("{:.0f} %", share * 100);
@@ -29,12 +31,6 @@ std::string percent(double share) {
 
 std::string per_second(double rate) {
   return rate < 10 ? fmt::format("{:.1f} records/s", rate) : fmt::format("{:.0f} records/s", rate);
-}
-
-double lag_of(std::span<const PartitionView> partitions) {
-  double sum = 0;
-  for (const PartitionView& each : partitions) sum += static_cast<double>(std::max<int64_t>(each.lag_records, 0));
-  return sum;
 }
 
 class Adviser {
@@ -75,7 +71,7 @@ class Adviser {
     read_ = sheet.read - std::min(last.read, sheet.read);
     dead_ = sheet.dead - std::min(last.dead, sheet.dead);
     rate_ = static_cast<double>(read_) / seconds_;
-    lag_ = lag_of(partitions_);
+    lag_ = static_cast<double>(std::max<int64_t>(lag_of(partitions_), 0));
     for (const BatchRow& row : input_.batches) {
       double& busy = busy_[row.worker];
       busy += row.processing_seconds();
@@ -93,16 +89,19 @@ class Adviser {
   }
 
   // What waits is more than the batches under way would explain.
-  [[nodiscard]] bool behind() const {
-    constexpr double kAlways = 1'000;
-    const double interval = static_cast<double>(view_.program->interval_ms) / 1e3;
-    return lag_ > std::max(kAlways, 3 * rate_ * interval);
-  }
+  [[nodiscard]] bool behind() const { return lag_ > level_lag(rate_, view_.program->interval_ms); }
 
   [[nodiscard]] double phase(BatchPhase which) const { return phases_[static_cast<size_t>(which)]; }
   [[nodiscard]] double share(double part) const { return processing_ > 0 ? part / processing_ : 0; }
   [[nodiscard]] std::string waiting() const {
-    return fmt::format("{:.0f} records wait, {} are read", lag_, per_second(rate_));
+    const CatchUp& way = input_.catch_up;
+    std::string text = fmt::format("{:.0f} records wait, {} are read", lag_, per_second(rate_));
+    if (way.behind && way.seconds_left >= 0) {
+      text += fmt::format(", {:.0f} % are caught up, level in {:.0f} s", way.percent, way.seconds_left);
+    } else if (way.behind && way.rate < 0) {
+      text += fmt::format(", the lag grows by {}", per_second(-way.rate));
+    }
+    return text;
   }
 
   Advice brokers() const {
@@ -181,6 +180,8 @@ class Adviser {
 
   static std::string format_mib(double bytes) { return fmt::format("{:.0f} MiB", bytes / (1 << 20)); }
 
+  static std::string format_kib(double bytes) { return fmt::format("{:.0f} KiB", bytes / 1024); }
+
   Advice hot() const {
     if (partitions_.size() < 2) return {};
     for (const SpreadStatus& spread : view_.engine.spread) {
@@ -188,10 +189,10 @@ class Adviser {
       const HotKey& key = spread.hot_keys[0];
       return {AdviceKind::hot_key,
               fmt::format("{}; one key is {} of what `{}` reads: see {}-{} offset {}. Its records stay in one "
-                          "partition, so more workers do not help: give it a finer key where it is produced.",
+                          "partition, so more workers do not help: give it a finer key where it is produced.{}",
                           waiting(), percent(key.share), spread.node.name, key.place.topic, key.place.partition,
-                          key.offset),
-              "", spread.node.name};
+                          key.offset, limit_text()),
+              limit_knob(), spread.node.name};
     }
     const auto worst = std::max_element(partitions_.begin(), partitions_.end(),
                                         [](const auto& a, const auto& b) { return a.lag_records < b.lag_records; });
@@ -199,15 +200,32 @@ class Adviser {
     if (its < std::max(kHotPartitionShare, 1.5 / static_cast<double>(partitions_.size()))) return {};
     return {AdviceKind::hot_partition,
             fmt::format("{}; {} of them in partition {} alone, of {}: its records go through one worker. Spread the "
-                        "keys where they are produced.",
-                        waiting(), percent(its), worst->partition.text(), partitions_.size()),
-            "", worst->partition.text()};
+                        "keys where they are produced.{}",
+                        waiting(), percent(its), worst->partition.text(), partitions_.size(), limit_text()),
+            limit_knob(), worst->partition.text()};
   }
 
   // The last batch of some worker was ended by it.
   [[nodiscard]] bool held_back_by(RateCause cause) const {
     const auto& workers = view_.engine.workers;
     return std::any_of(workers.begin(), workers.end(), [cause](const auto& each) { return each.rate.cause == cause; });
+  }
+
+  // A limit for each partition that holds some of them back while the workers have time to spare.
+  [[nodiscard]] bool partitions_at_limit() const {
+    return view_.program->rate_max_per_partition > 0 && busiest_ < kBusy && held_back_by(RateCause::max_per_partition);
+  }
+
+  // What to turn where a partition holds most of what waits, and a limit keeps it from being read faster.
+  [[nodiscard]] std::string limit_knob() const {
+    if (busiest_ < kBusy && held_back_by(RateCause::max)) return "rate.max";
+    return partitions_at_limit() ? "rate.max_per_partition" : "";
+  }
+  [[nodiscard]] std::string limit_text() const {
+    const std::string knob = limit_knob();
+    if (knob.empty()) return "";
+    return fmt::format(" The workers are busy for {} only: `{}` holds it back, and could be higher.", percent(busiest_),
+                       knob);
   }
 
   Advice rate_limit() const {
@@ -218,7 +236,7 @@ class Adviser {
               "rate.max", ""};
     }
     const double limit = view_.program->rate_max_per_partition * static_cast<double>(partitions_.size());
-    if (limit <= 0 || rate_ < kNearLimit * limit) return {};
+    if (limit <= 0 || (rate_ < kNearLimit * limit && !partitions_at_limit())) return {};
     return {AdviceKind::rate_limit,
             fmt::format("{}: the limit of {} for each of {} partitions holds it back; the workers are busy for {}.",
                         waiting(), per_second(view_.program->rate_max_per_partition), partitions_.size(),
@@ -228,10 +246,10 @@ class Adviser {
 
   Advice while_busy() const {
     const size_t workers = view_.engine.workers.size();
-    if (partitions_.size() < workers && partitions_.size() <= busy_.size()) {
+    if (partitions_.size() < workers && partitions_.size() <= busy_.size() && !others_help()) {
       return {AdviceKind::partitions,
-              fmt::format("{}; {} partitions keep {} of {} workers busy, the others have none. More partitions spread "
-                          "the load.",
+              fmt::format("{}; {} partitions keep {} of {} workers busy, and what they do is not worth handing over to "
+                          "the others. More partitions spread the load.",
                           waiting(), partitions_.size(), busy_.size(), workers),
               "", ""};
     }
@@ -253,6 +271,28 @@ class Adviser {
     return busy_stage();
   }
 
+  // Workers without a partition take a good part of the work: it is the graph that keeps them all busy.
+  [[nodiscard]] bool others_help() const {
+    return static_cast<double>(input_.helped_chunks) * kChunkRecords > kHelpedShare * static_cast<double>(read_);
+  }
+
+  // What a batch brings to one partition of the destinations, on average; 0: nothing.
+  [[nodiscard]] double batch_bytes_for_a_partition() const {
+    double partitions = 0;
+    for (size_t i = 0; i < std::min(now_.destinations.size(), view_.engine.destinations.size()); ++i) {
+      if (!view_.engine.destinations[i].gone) partitions += view_.engine.destinations[i].partitions;
+    }
+    double bytes = 0;
+    for (size_t i = 0; i < now_.destinations.size(); ++i) {
+      bytes += static_cast<double>(now_.destinations[i].sent.bytes -
+                                   std::min(before_.destinations[i].sent.bytes, now_.destinations[i].sent.bytes));
+    }
+    const auto batches = static_cast<double>(std::max<size_t>(input_.batches.size(), 1));
+    return partitions > 0 ? bytes / batches / partitions : 0;
+  }
+
+  // A broker takes one request after the other: fewer and fuller ones bring the same records in less time. Where a
+  // batch needs several full ones for a partition, their size is what limits, else how soon they are sent.
   Advice slow_destination(double send) const {
     std::string text =
         fmt::format("{}; the workers wait for {} of their time until the brokers have taken their records", waiting(),
@@ -260,7 +300,27 @@ class Adviser {
     double ack = 0;
     for (const ProducerSnapshot& each : view_.edge.producers) ack = std::max(ack, each.ack_p99_ms);
     if (ack > 0) text += fmt::format(", whose acknowledgements take {:.0f} ms (p99)", ack);
-    return {AdviceKind::destination, text + ". The brokers of the destinations are the limit.", "producer.queue", ""};
+    text += ". The brokers of the destinations are the limit";
+    double throttle_ms = 0;
+    for (const ProducerSnapshot& each : view_.edge.producers)
+      throttle_ms = std::max(throttle_ms, each.load.throttle_ms);
+    if (throttle_ms > 0) {
+      text += fmt::format(
+          ": a quota of theirs delays requests by {:.0f} ms. Raise it, or send fewer bytes with the destinations' "
+          "`compression`.",
+          throttle_ms);
+      return {AdviceKind::destination, text, "", ""};
+    }
+    const double bytes = batch_bytes_for_a_partition();
+    const auto request = static_cast<double>(view_.program->producer_batch_bytes);
+    if (bytes > request) {
+      text +=
+          fmt::format("; a batch has {} for each of their partitions, and a request takes {}: larger ones are fewer.",
+                      format_kib(bytes), format_kib(request));
+      return {AdviceKind::destination, text, "producer.batch_size", ""};
+    }
+    text += "; requests that wait longer for more records are fewer.";
+    return {AdviceKind::destination, text, "producer.linger", ""};
   }
 
   Advice busy_stage() const {

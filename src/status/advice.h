@@ -17,6 +17,8 @@ struct AdviceInput {
   double seconds = 0;
   std::span<const BatchRow> batches;  // that were settled since
   uint64_t recoveries = 0;            // since
+  CatchUp catch_up;                   // now
+  uint64_t helped_chunks = 0;         // since: that workers took through the graph for others
 };
 
 // `input` covers at least a few intervals; with less than one second there is nothing to say but the state.

@@ -17,7 +17,7 @@ enum class AdviceKind : uint8_t {
   hot_key,        // one key is most of the stream
   hot_partition,  // one partition holds what waits
   rate_limit,     // rate.* holds back
-  partitions,     // fewer partitions than workers
+  partitions,     // fewer partitions than workers, and the others cannot help
   memory,         // batches are closed by memory.limit
   stage,          // processing: a named node takes the most time
   destination,    // the producer waits for the brokers

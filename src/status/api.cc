@@ -115,9 +115,8 @@ std::string graph_json(const Graph& graph) {
   return out.text();
 }
 
-std::string partitions_json(const View& view) {
-  JsonWriter out;
-  out.open('{').key("partitions").open('[');
+void write_partitions(JsonWriter& out, const View& view) {
+  out.key("partitions").open('[');
   for (const PartitionView& each : partition_views(view)) {
     out.open('{').member("topic", each.partition.topic).member("partition", each.partition.partition);
     out.member("worker", each.worker).member("committed", each.committed).member("low", each.low);
@@ -127,15 +126,31 @@ std::string partitions_json(const View& view) {
     out.member("headroom_seconds", each.headroom_seconds.value_or(-1));
     out.member("stopped", each.stopped).close('}');
   }
-  out.close(']').key("spread").open('[');
-  for (const SpreadStatus& each : view.engine.spread) {
+  out.close(']');
+}
+
+void write_spread(JsonWriter& out, const Snapshot& engine) {
+  out.key("spread").open('[');
+  for (const SpreadStatus& each : engine.spread) {
     out.open('{').member("role", each.node.source ? "source" : "destination").member("node", each.node.name);
     out.member("topic", each.node.topic).member("records", each.records).member("partitions", each.partitions);
     out.member("largest_partition", each.largest_partition).member("largest_share", each.largest_share);
-    out.member("max_over_mean", each.max_over_mean);
-    out.member("hot_key_share", each.hot_keys.empty() ? 0.0 : each.hot_keys[0].share).close('}');
+    out.member("max_over_mean", each.max_over_mean).key("hot_keys").open('[');
+    for (const HotKey& key : each.hot_keys) {
+      out.open('{').member("share", key.share).member("partition", key.partition);
+      out.key("seen").open('{').member("topic", key.place.topic).member("partition", key.place.partition);
+      out.member("offset", key.offset).close('}').close('}');
+    }
+    out.close(']').close('}');
   }
   out.close(']');
+}
+
+std::string partitions_json(const View& view) {
+  JsonWriter out;
+  out.open('{');
+  write_partitions(out, view);
+  write_spread(out, view.engine);
   write_topics(out, view.edge);
   write_readers(out, view.edge);
   out.close('}');

@@ -13,6 +13,9 @@ namespace millrace {
 // {"nodes": [{id, role, name, kind, index}], "edges": [{from, to, port}]}: for the drawing of the status page.
 std::string graph_json(const Graph& graph);
 
+// "partitions": [...] of this instance, and "spread": [...] of every source and destination; parts of two pages.
+void write_partitions(JsonWriter& out, const View& view);
+void write_spread(JsonWriter& out, const Snapshot& engine);
 std::string partitions_json(const View& view);
 std::string knobs_json(const View& view);
 // The advice as one object; a page may have it among other things.

@@ -17,10 +17,10 @@ struct Event {
   std::string text;     // what is known of it
 };
 
-// start, stop, reload, reload_refused, table, table_refused, threshold: told by the app.
-// partition_assigned, partition_revoked, partition_lost; worker_started, worker_stopped, worker_failed, worker_blocked,
-// worker_goes_on; connection_lost, connection_regained; recovery; data_loss, partition_stopped; destination_unusable,
-// destination_usable: follow from what was seen.
+// start, stop, reload, reload_refused, table, table_refused; threshold, offset_audit, policy_stop (any other policy
+// that ends the process with 8): told by the app. partition_assigned, partition_revoked, partition_lost;
+// worker_started, worker_stopped, worker_failed, worker_blocked, worker_goes_on; connection_lost, connection_regained;
+// recovery; data_loss, partition_stopped; destination_unusable, destination_usable: follow from what was seen.
 
 // What changed from `before` to `now`, both of the same process. Partitions of a topic come as one event.
 std::vector<Event> events_between(const View& before, const View& now);

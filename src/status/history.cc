@@ -1,6 +1,7 @@
 #include "status/history.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 #include <vector>
 
@@ -147,7 +148,19 @@ Result<void> History::write(const std::deque<Entry>& entries) {
 void History::forget() {
   forget_at_ms_ = clock_.mono_ms() + settings_.forget_every_ms;
   if (!tables_made_) return;
-  const int64_t before_ms = clock_.wall_ms() - settings_.keep_ms;
+  if (!forget_clock_) {
+    const auto newest = connection_->query(history_newest(settings_.owner));
+    if (!newest) return say(newest.error().what);
+    std::optional<int64_t> newest_ms;
+    if (!newest->rows.empty() && newest->rows[0][0]) newest_ms = std::atoll(newest->rows[0][0]->c_str());
+    forget_clock_.emplace(newest_ms, clock_.wall_ms(), clock_.mono_ms());
+  }
+  const int64_t ahead_ms = forget_clock_->ahead_ms();
+  const int64_t before_ms = forget_clock_->now_ms(clock_.wall_ms(), clock_.mono_ms()) - settings_.keep_ms;
+  if (ahead_ms == 0 && forget_clock_->ahead_ms() > 0) {
+    log_warn("history", "the clock went forward by {}: rows are forgotten by the time of before for {}",
+             format_duration_ms(forget_clock_->ahead_ms()), format_duration_ms(ForgetClock::kBelievedMs));
+  }
   const auto done =
       connection_->execute(history_forget(settings_.owner, connection_->dialect(), before_ms, settings_.rows_max));
   if (!done) say(done.error().what);

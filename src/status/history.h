@@ -9,10 +9,12 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/clock.h"
 #include "base/thread.h"
+#include "status/forget_clock.h"
 #include "status/history_sql.h"
 #include "status/sql_connection.h"
 #include "status/view.h"
@@ -70,6 +72,7 @@ class History {
   bool tables_made_ = false;
   int64_t retry_ms_ = 0;  // 0: the last write was well
   int64_t forget_at_ms_ = 0;
+  std::optional<ForgetClock> forget_clock_;  // from the first look at what is there
 
   std::atomic<bool> stopping_{false};
   std::atomic<bool> ended_{false};

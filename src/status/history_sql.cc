@@ -131,6 +131,16 @@ std::string history_forget(const HistoryOwner& owner, SqlConnection::Dialect dia
                                        whose_rows, rows_max - 1));
 }
 
+std::string history_newest(const HistoryOwner& owner) {
+  const auto newest = [&owner](std::string_view table, std::string_view time) {
+    return fmt::format(
+        "SELECT * FROM (SELECT {1} AS at FROM {0} WHERE {2} AND run_ms <> {3} ORDER BY {1} DESC LIMIT 1) AS {0}_at",
+        table, time, owned_by(owner), owner.run_ms);
+  };
+  return fmt::format("SELECT max(at) FROM ({} UNION ALL {}) AS newest", newest("batches", "completed_ms"),
+                     newest("events", "at_ms"));
+}
+
 std::string history_batches(std::string_view pipeline, std::string_view instance, int64_t last) {
   return fmt::format(
       "SELECT * FROM (SELECT * FROM batches WHERE {} ORDER BY completed_ms DESC, worker, number DESC LIMIT {}) AS "

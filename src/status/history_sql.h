@@ -42,6 +42,9 @@ inline constexpr int64_t kForgetRows = 20'000;
 std::string history_forget(const HistoryOwner& owner, SqlConnection::Dialect dialect, int64_t before_ms,
                            int64_t rows_max);
 
+// One row with one number: when the newest batch or event of this instance's earlier runs was; NULL without one.
+std::string history_newest(const HistoryOwner& owner);
+
 // The newest `last` rows, the oldest of them first. An empty instance: all instances of the pipeline.
 std::string history_batches(std::string_view pipeline, std::string_view instance, int64_t last);
 std::string history_events(std::string_view pipeline, std::string_view instance, int64_t last);

@@ -58,18 +58,6 @@ void write_group(JsonWriter& out, const EdgeSnapshot& edge) {
   out.close(']');
 }
 
-void write_partitions(JsonWriter& out, const View& view) {
-  out.key("partitions").open('[');
-  for (const PartitionView& each : partition_views(view)) {
-    out.open('{').member("topic", each.partition.topic).member("partition", each.partition.partition);
-    out.member("worker", each.worker).member("committed", each.committed);
-    out.member("low", each.low).member("end", each.end);
-    out.member("lag_records", each.lag_records).member("lag_seconds", each.lag_seconds);
-    out.member("stopped", each.stopped).close('}');
-  }
-  out.close(']');
-}
-
 // What was rejected by reason, whatever on_error made of it.
 void write_rejected(JsonWriter& out, const PolicyCounts& policy) {
   out.member("dead", policy.dead_total()).member("dropped", policy.dropped_total()).key("rejected").open('{');
@@ -80,7 +68,8 @@ void write_rejected(JsonWriter& out, const PolicyCounts& policy) {
   out.close('}');
 }
 
-void write_nodes(JsonWriter& out, const Snapshot& engine) {
+void write_nodes(JsonWriter& out, const View& view) {
+  const Snapshot& engine = view.engine;
   const Counts& counts = engine.totals.counts;
   out.key("sources").open('[');
   for (size_t i = 0; i < counts.sources.size() && i < engine.sources.size(); ++i) {
@@ -104,6 +93,7 @@ void write_nodes(JsonWriter& out, const Snapshot& engine) {
     write_rejected(out, stage.policy);
     out.close('}');
   }
+  const std::map<std::string, double> storage = storage_needed(view);
   out.close(']').key("destinations").open('[');
   for (size_t i = 0; i < engine.destinations.size(); ++i) {
     const DestinationStatus& status = engine.destinations[i];
@@ -114,26 +104,12 @@ void write_nodes(JsonWriter& out, const Snapshot& engine) {
         .member("state", status.state)
         .member("partitions", status.partitions);
     out.member("records", sent.records).member("bytes", sent.bytes);
+    const auto needed = storage.find(status.topic);
+    out.member("storage_bytes",
+               needed == storage.end() || status.gone ? int64_t{-1} : static_cast<int64_t>(needed->second));
     // The dead-letter topic comes last, and has no policy of its own.
     write_rejected(out, i < counts.destinations.size() ? counts.destinations[i].policy : PolicyCounts());
     out.close('}');
-  }
-  out.close(']');
-}
-
-void write_spread(JsonWriter& out, const Snapshot& engine) {
-  out.key("spread").open('[');
-  for (const SpreadStatus& each : engine.spread) {
-    out.open('{').member("role", each.node.source ? "source" : "destination").member("node", each.node.name);
-    out.member("topic", each.node.topic).member("records", each.records).member("partitions", each.partitions);
-    out.member("largest_partition", each.largest_partition).member("largest_share", each.largest_share);
-    out.member("max_over_mean", each.max_over_mean).key("hot_keys").open('[');
-    for (const HotKey& key : each.hot_keys) {
-      out.open('{').member("share", key.share).member("partition", key.partition);
-      out.key("seen").open('{').member("topic", key.place.topic).member("partition", key.place.partition);
-      out.member("offset", key.offset).close('}').close('}');
-    }
-    out.close(']').close('}');
   }
   out.close(']');
 }
@@ -213,13 +189,16 @@ std::string json_page(const View& view) {
   out.open('{');
   write_program(out, view);
   write_advice(out.key("advice"), view.advice);
+  out.key("catch_up").open('{').member("behind", view.catch_up.behind).member("percent", view.catch_up.percent);
+  out.member("rate", view.catch_up.rate).member("seconds_left", view.catch_up.seconds_left);
+  out.member("highest_lag", view.catch_up.highest_lag).close('}');
   out.key("history").open('{').member("store", view.history.store).member("trouble", view.history.trouble);
   out.member("batches", view.history.batches_written).member("events", view.history.events_written);
   out.member("dropped", view.history.dropped).member("waiting", view.history.waiting).close('}');
   write_configuration(out, view);
   write_group(out, view.edge);
   write_engine(out, view.engine, view.edge);
-  write_nodes(out, view.engine);
+  write_nodes(out, view);
   write_spread(out, view.engine);
   write_reconcile(out, view);
   write_partitions(out, view);

@@ -102,7 +102,9 @@ void add_reconcile(Exposition& out, const View& view) {
   }
 }
 
-void add_destinations(Exposition& out, const Snapshot& engine) {
+void add_destinations(Exposition& out, const View& view) {
+  const Snapshot& engine = view.engine;
+  const std::map<std::string, double> storage = storage_needed(view);
   const Counts& counts = engine.totals.counts;
   struct Sums {
     PolicyCounts policy;
@@ -115,6 +117,9 @@ void add_destinations(Exposition& out, const Snapshot& engine) {
     if (!status.gone) {
       out.add(kProbes.destination_usable, {status.destination, status.topic}, status.usable ? 1 : 0);
       out.add(kProbes.destination_partitions, {status.destination, status.topic}, status.partitions);
+      if (const auto bytes = storage.find(status.topic); bytes != storage.end()) {
+        out.add(kProbes.destination_storage, {status.destination, status.topic}, bytes->second);
+      }
     }
     if (i < counts.destinations.size()) {
       const DestinationCounts& sent = counts.destinations[i];
@@ -146,7 +151,8 @@ void add_batches(Exposition& out, const EngineTotals& totals) {
       out.add(kProbes.batch_phase, {to_string(phase)}, totals.phase[i]);
     }
   }
-  out.add(kProbes.batch_delay, {}, totals.delay);
+  out.add(kProbes.batch_scheduling_delay, {}, totals.scheduling_delay);
+  out.add(kProbes.batch_delay, {}, totals.total_delay);
   out.add(kProbes.abandoned, {}, number(totals.dropped_records));
   for (size_t i = 1; i < kFaultCount; ++i) {
     out.add(kProbes.recoveries, {to_string(enum_at<Fault>(i))}, number(totals.recoveries[i]));
@@ -263,19 +269,40 @@ void add_headroom(Exposition& out, const std::vector<PartitionView>& partitions,
   for (const auto& [topic, seconds] : least) out.add(kProbes.retention_headroom_min, {topic}, seconds);
 }
 
+// What is told of each topic whatever the number of its partitions is.
+struct OfTopic {
+  double lag_seconds = -1;
+  uint64_t stopped = 0;
+};
+
+// Of each partition, lag alone has a series in any case: alerts compare the partitions' lags. Of the rest more series
+// than the knob allows would be most of what a scrape costs.
 void add_partitions(Exposition& out, const View& view) {
   const std::vector<PartitionView> partitions = partition_views(view);
-  add_headroom(out, partitions, view.program->partition_series_max);
+  const size_t series_max = view.program->partition_series_max;
+  const bool all = partitions.size() <= series_max;
+  size_t stopped_series = 0;
+  std::map<std::string, OfTopic> topics;
+  add_headroom(out, partitions, series_max);
   for (const PartitionView& each : partitions) {
     const std::string id = std::to_string(each.partition.partition);
     const std::string& topic = each.partition.topic;
+    const bool stopped = !each.stopped.empty();
+    OfTopic& sums = topics[topic];
+    sums.lag_seconds = std::max(sums.lag_seconds, each.lag_seconds);
+    if (stopped) ++sums.stopped;
     if (each.lag_records >= 0) out.add(kProbes.lag_records, {topic, id}, static_cast<double>(each.lag_records));
+    if (all || (stopped && stopped_series++ < series_max)) out.add(kProbes.partition_stopped, {topic, id}, stopped);
+    if (!all) continue;
     if (each.lag_seconds >= 0) out.add(kProbes.lag_seconds, {topic, id}, each.lag_seconds);
     if (each.committed >= 0) out.add(kProbes.committed_offset, {topic, id}, static_cast<double>(each.committed));
     if (each.committed >= 0 && each.low >= 0) {
       out.add(kProbes.headroom, {topic, id}, static_cast<double>(each.committed - each.low));
     }
-    out.add(kProbes.partition_stopped, {topic, id}, each.stopped.empty() ? 0 : 1);
+  }
+  for (const auto& [topic, sums] : topics) {
+    if (sums.lag_seconds >= 0) out.add(kProbes.lag_seconds_max, {topic}, sums.lag_seconds);
+    out.add(kProbes.partitions_stopped, {topic}, number(sums.stopped));
   }
 }
 
@@ -305,13 +332,16 @@ std::string metrics_page(const View& view) {
   add_process(out, view);
   add_sources(out, view.engine);
   add_stages(out, view.engine);
-  add_destinations(out, view.engine);
+  add_destinations(out, view);
   add_spread(out, view.engine);
   add_reconcile(out, view);
   add_batches(out, view.engine.totals);
   add_workers(out, view.engine);
   add_group(out, view.edge);
   add_partitions(out, view);
+  out.add(kProbes.catch_up_ratio, {}, view.catch_up.percent / 100);
+  out.add(kProbes.catch_up_rate, {}, view.catch_up.rate);
+  if (view.catch_up.seconds_left >= 0) out.add(kProbes.catch_up_left, {}, view.catch_up.seconds_left);
   for (size_t i = 0; i < kAdviceKindCount; ++i) {
     const auto kind = enum_at<AdviceKind>(i);
     out.add(kProbes.advice, {to_string(kind)}, view.advice.kind == kind ? 1 : 0);

@@ -10,10 +10,13 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/thread.h"
+#include "kafka/retention.h"
 #include "status/event.h"
 #include "status/history.h"
 #include "status/view.h"
@@ -66,17 +69,23 @@ class Recorder final : public BatchObserver {
   [[nodiscard]] std::vector<TimelinePoint> timeline() const;
   // Of the last look.
   [[nodiscard]] Advice advice() const;
+  [[nodiscard]] CatchUp catch_up() const;
+  // Bytes a second to each topic, over the last five minutes.
+  [[nodiscard]] std::map<std::string, double> written() const;
 
  private:
   // What the advice looks back to.
   struct Sample {
     int64_t mono_ms = 0;
-    int64_t wall_ms = 0;
     Counts counts;
     uint64_t recoveries = 0;
+    uint64_t helped_chunks = 0;
+    uint64_t settled = 0;  // rows of batches by then
   };
   TimelinePoint point_of(const View& now) const;
-  Advice advice_on(const View& now);
+  // `way`: is set to how far catching up has come.
+  Advice advice_on(const View& now, CatchUp& way);
+  std::map<std::string, double> written_at(const View& now);
 
   const Settings settings_;
   const std::function<View()> look_;
@@ -86,6 +95,8 @@ class Recorder final : public BatchObserver {
   std::unique_ptr<const ProgramFacts> facts_before_;
 
   std::deque<Sample> samples_;  // the oldest first; the recorder's thread only
+  CatchUpMeter meter_;          // likewise
+  std::map<std::string, Pace> paces_;
 
   std::atomic<bool> stopping_{false};
   WakeUp wake_;
@@ -93,8 +104,11 @@ class Recorder final : public BatchObserver {
 
   mutable Mutex mutex_;
   std::deque<BatchRow> batches_ GUARDED_BY(mutex_);  // the newest first
+  uint64_t settled_ GUARDED_BY(mutex_) = 0;          // all of them, also those that are gone
   std::deque<Event> events_ GUARDED_BY(mutex_);      // the newest first
   Advice advice_ GUARDED_BY(mutex_);
+  CatchUp catch_up_ GUARDED_BY(mutex_);
+  std::map<std::string, double> written_ GUARDED_BY(mutex_);
   std::deque<TimelinePoint> points_ GUARDED_BY(mutex_);  // the oldest first
   TimelinePoint open_ GUARDED_BY(mutex_);                // what the batches since the last look add to
 };

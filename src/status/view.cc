@@ -73,6 +73,25 @@ std::vector<PartitionView> partition_views(const View& view) {
   return sorted;
 }
 
+int64_t lag_of(const std::vector<PartitionView>& partitions) {
+  int64_t sum = -1;
+  for (const PartitionView& each : partitions) {
+    if (each.lag_records >= 0) sum = std::max<int64_t>(sum, 0) + each.lag_records;
+  }
+  return sum;
+}
+
+std::map<std::string, double> storage_needed(const View& view) {
+  std::map<std::string, double> all;
+  for (const DestinationSnapshot& each : view.edge.destinations) {
+    const auto written = view.written.find(each.topic);
+    if (!each.settings || written == view.written.end()) continue;
+    const auto bytes = storage_bytes(*each.settings, written->second, each.limits.partitions, each.replication);
+    if (bytes) all[each.topic] = *bytes;
+  }
+  return all;
+}
+
 ProcessFacts read_process_facts() {
   ProcessFacts facts;
   rusage usage{};

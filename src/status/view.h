@@ -15,6 +15,7 @@
 #include "pipeline/live_reconcile.h"
 #include "pipeline/snapshot.h"
 #include "status/advice_kind.h"
+#include "status/catch_up.h"
 
 namespace millrace {
 
@@ -32,6 +33,7 @@ struct ProgramFacts {
   std::string graph_json;  // its nodes and edges: graph_json() of status/api.h
   int64_t interval_ms = 0;
   double rate_max_per_partition = 0;  // records a second; 0: no limit
+  int64_t producer_batch_bytes = 1'000'000;
   uint64_t memory_limit_bytes = 0;
   size_t partition_series_max = 200;  // knob http.max_partition_series
 };
@@ -83,6 +85,8 @@ struct View {
   const ProgramFacts* program = nullptr;
   HistoryStatus history;
   Advice advice;                              // of the last look
+  CatchUp catch_up;                           // of the last look
+  std::map<std::string, double> written;      // bytes a second to each topic, over the last minutes
   std::shared_ptr<const ProgramFacts> facts;  // keeps `program`, which another configuration replaces; may be null
   ReloadView reload;
   ProcessFacts process;
@@ -111,6 +115,13 @@ struct PartitionView {
   std::optional<double> headroom_seconds = {};
 };
 std::vector<PartitionView> partition_views(const View& view);
+
+// Records that wait in all of them; -1: of none it is known.
+int64_t lag_of(const std::vector<PartitionView>& partitions);
+
+// Bytes that each topic which is written to comes to on all brokers, by topic: kafka/retention.h. Without those of
+// which retention is not known, or which only grow.
+std::map<std::string, double> storage_needed(const View& view);
 
 ProcessFacts read_process_facts();
 

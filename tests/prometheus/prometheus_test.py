@@ -21,6 +21,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(sys.argv[1]).resolve()
 RULES = ROOT / "config/prometheus/millrace.rules.yml"
 HEADINGS = ["Symptom", "Look at", "Turn", "It helped when"]
+EXIT_HEADINGS = ["Look at", "What to do", "It helped when"]
+# Tables to look things up in: nobody comes to them with a symptom.
+LISTS = {"tuning/knobs.md", "tuning/history.md"}
 failures = []
 passed = 0
 
@@ -85,17 +88,41 @@ def check_pages():
         verdict(f"({name}.md)" in index, f"{name} is not in the list of alerts")
     questions = ROOT / "runbooks/tuning"
     for path in [*folder.glob("*.md"), *questions.glob("*.md")]:
-        text = path.read_text()
-        if path.name == "README.md" or "## Symptom" not in text:
-            verdict(path.parent != folder or path.name == "README.md", f"{path.name} has no symptom")
-            continue
-        found = [line[3:] for line in text.splitlines() if line.startswith("## ")]
-        verdict([at for at in found if at in HEADINGS] == HEADINGS, f"{path.name}: headings {found}")
+        if path.name != "README.md" and f"{path.parent.name}/{path.name}" not in LISTS:
+            check_headings(path, HEADINGS)
     index = (questions / "README.md").read_text()
     for path in questions.glob("*.md"):
         verdict(path.name == "README.md" or f"({path.name})" in index, f"tuning/{path.name} is not in its list")
     for code in re.findall(r"^  \w+ = (\d+),", (ROOT / "src/base/error.h").read_text(), re.M):
-        verdict((ROOT / f"runbooks/exit-codes/{code}.md").exists(), f"exit code {code} has no page")
+        page = ROOT / f"runbooks/exit-codes/{code}.md"
+        verdict(page.exists(), f"exit code {code} has no page")
+        if page.exists():
+            check_headings(page, EXIT_HEADINGS)
+
+
+def check_headings(path, wanted):
+    """Each of them once, in this order, and something below it; others may stand between them."""
+    parts = re.split(r"^## (.+)$", path.read_text(), flags=re.M)[1:]
+    found = [title for title in parts[::2] if title in wanted]
+    verdict(found == wanted, f"{path.parent.name}/{path.name}: headings {parts[::2]}, wanted {wanted}")
+    empty = [title for title, text in zip(parts[::2], parts[1::2]) if not text.strip()]
+    verdict(not empty, f"{path.parent.name}/{path.name}: nothing below {empty}")
+
+
+def check_advice():
+    """Each kind of advice stands in the table of the tuning pages, with a page that is there; and no other does."""
+    code = (ROOT / "src/status/advice.cc").read_text()
+    kinds = re.search(r"kNames = \{([^}]+)\}", code).group(1)
+    kinds = set(re.findall(r'"(\w+)"', kinds))
+    verdict(len(kinds) > 12, "hardly a kind of advice")
+    folder = ROOT / "runbooks/tuning"
+    table = (folder / "README.md").read_text().split("| advice | what it means | page |")[1].split("\n\n")[0]
+    rows = dict(re.findall(r"^\| `(\w+)` \|.*\| ([^|]+) \|$", table, re.M))
+    verdict(set(rows) == kinds, f"tuning/README.md: kinds of advice differ: {set(rows) ^ kinds}")
+    for kind, cell in rows.items():
+        link = re.search(r"\(([^)]+\.md)\)", cell)
+        known = link and (folder / link.group(1)).exists() or kind == "healthy"
+        verdict(known, f"tuning/README.md: the advice {kind} leads to no page")
 
 
 def check_states():
@@ -136,6 +163,7 @@ ALL = dashboard_expressions()
 check_dashboard(ALL)
 check_names(ALL + [rule["expr"] for rule in alerts().values()])
 check_pages()
+check_advice()
 check_states()
 check_knobs()
 for failure in failures:

@@ -5,10 +5,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 
+#include "status/forget_clock.h"
 #include "status/history_sql.h"
 #include "support/catch.h"
 
@@ -147,6 +150,114 @@ TEST_CASE("old rows go by age and by number, those of other instances stay", "[h
   CHECK(ask(path, "SELECT count(*) FROM batches WHERE instance = 'ours'") == "5");
   CHECK(ask(path, "SELECT min(number) FROM batches WHERE instance = 'ours'") == "6");
   CHECK(ask(path, "SELECT count(*) FROM batches WHERE instance = 'theirs'") == "10");
+}
+
+TEST_CASE("what is forgotten goes by a wall clock that goes like the steady one", "[history]") {
+  constexpr int64_t kDayMs = 24LL * 3600 * 1000;
+  constexpr int64_t kWall = 1'700'000'000'000;
+  int64_t mono = 5'000;
+  int64_t wall = kWall;
+  ForgetClock clock(std::nullopt, wall, mono);
+  // How far behind the wall clock it is.
+  const auto lag_after = [&](int64_t wall_ms, int64_t mono_ms) {
+    wall += wall_ms;
+    mono += mono_ms;
+    return wall - clock.now_ms(wall, mono);
+  };
+  CHECK(lag_after(60'000, 60'000) == 0);
+  CHECK(lag_after(60'500, 60'000) == 0);  // set by a little
+  SECTION("a step forward is not believed for a day") {
+    CHECK(lag_after(30 * kDayMs + 60'000, 60'000) == 30 * kDayMs);
+    CHECK(clock.ahead_ms() == 30 * kDayMs);
+    CHECK(lag_after(kDayMs / 2, kDayMs / 2) == 30 * kDayMs);
+    SECTION("and then it is") {
+      CHECK(lag_after(kDayMs, kDayMs) == 0);
+      CHECK(clock.ahead_ms() == 0);
+    }
+    SECTION("another step begins its own day") {
+      CHECK(lag_after(kDayMs + 60'000, 60'000) == 31 * kDayMs);
+      CHECK(lag_after(kDayMs * 3 / 4, kDayMs * 3 / 4) == 31 * kDayMs);
+    }
+    SECTION("one that is taken back was none") {
+      CHECK(lag_after(60'000 - 30 * kDayMs, 60'000) == 0);
+      CHECK(clock.ahead_ms() == 0);
+    }
+  }
+  SECTION("a step back is taken as it is: it forgets nothing") {
+    CHECK(lag_after(-30 * kDayMs, 60'000) == 0);
+    CHECK(lag_after(60'000, 60'000) == 0);
+  }
+  SECTION("at the start, the rows of before say what time it was") {
+    ForgetClock later(kWall, kWall + 9 * kDayMs, 5);
+    CHECK(later.now_ms(kWall + 9 * kDayMs + 1'000, 1'005) == kWall + 1'000);
+    ForgetClock soon(kWall, kWall + 9'000, 5);
+    CHECK(soon.now_ms(kWall + 10'000, 1'005) == kWall + 10'000);
+    ForgetClock behind(kWall + kDayMs, kWall, 5);
+    CHECK(behind.now_ms(kWall + 1'000, 1'005) == kWall + 1'000);
+  }
+}
+
+namespace {
+
+// Its wall clock steps when it is told to.
+class SteppingClock final : public Clock {
+ public:
+  [[nodiscard]] int64_t mono_ns() const override { return steady_.mono_ns(); }
+  [[nodiscard]] int64_t wall_ms() const override { return steady_.wall_ms() + step_ms_.load(); }
+  void step_ms(int64_t ms) { step_ms_.fetch_add(ms); }
+  void advance_ms(int64_t ms) { steady_.advance_ms(ms); }
+
+ private:
+  ManualClock steady_;
+  std::atomic<int64_t> step_ms_{0};
+};
+
+}  // namespace
+
+TEST_CASE("a clock that steps forward takes no row away, age does", "[history]") {
+  constexpr int64_t kEightDaysMs = 8LL * 24 * 3600 * 1000;
+  const Folder folder;
+  const std::string path = folder / "history.sqlite";
+  SteppingClock clock;
+  History::Settings settings = quick_settings();
+  settings.forget_every_ms = 0;
+  std::optional<History> history;
+  const auto start = [&](int64_t run_ms) {
+    settings.owner.run_ms = run_ms;
+    history.emplace(settings, make_sqlite(path, SqlLimits{}, kClock), clock);
+    history->start();
+  };
+  // Between two rows that are written one after the other, what is old is forgotten once at least.
+  uint64_t written = 0;
+  const auto write_two = [&] {
+    const uint64_t before = history->status().batches_written;
+    for (uint64_t i = 1; i <= 2; ++i) {
+      history->add(row_of(++written, clock.wall_ms()));
+      REQUIRE(comes([&] { return history->status().batches_written == before + i; }));
+    }
+  };
+  const auto rows = [&] { return ask(path, "SELECT count(*) FROM batches"); };
+  start(1);
+  write_two();
+  SECTION("a step") {
+    clock.step_ms(kEightDaysMs);
+    write_two();
+    CHECK(rows() == "4");
+  }
+  SECTION("a step, and a restart") {
+    REQUIRE(history->stop(5'000));
+    clock.step_ms(kEightDaysMs);
+    start(2);
+    write_two();
+    CHECK(rows() == "4");
+  }
+  SECTION("time that really went by") {
+    clock.advance_ms(kEightDaysMs);
+    write_two();
+    CHECK(rows() == "2");
+  }
+  CHECK(history->status().trouble.empty());
+  REQUIRE(history->stop(5'000));
 }
 
 TEST_CASE("a locked file keeps rows waiting, drops the oldest beyond the bound, and nobody else waits", "[history]") {

@@ -190,14 +190,14 @@ TEST_CASE("a client that drips does not keep its connection", "[http]") {
 
 TEST_CASE("with a token, only who has it is answered", "[http]") {
   HttpServer::Settings settings = quick();
-  settings.token = "open sesame";
+  settings.token = "canary0123456789abcdef";
   HttpServer server(settings, echo);
   server.start();
   CHECK(status_of(get(server.port(), "/metrics")) == 401);
-  CHECK(status_of(get(server.port(), "/metrics", "Authorization: Bearer open sesamE\r\n")) == 401);
+  CHECK(status_of(get(server.port(), "/metrics", "Authorization: Bearer canary0123456789abcdeF\r\n")) == 401);
   CHECK(status_of(get(server.port(), "/metrics", "Authorization: Bearer \r\n")) == 401);
-  CHECK(status_of(get(server.port(), "/metrics", "Authorization: Basic open sesame\r\n")) == 401);
-  CHECK(status_of(get(server.port(), "/metrics", "Authorization: Bearer open sesame\r\n")) == 200);
+  CHECK(status_of(get(server.port(), "/metrics", "Authorization: Basic canary0123456789abcdef\r\n")) == 401);
+  CHECK(status_of(get(server.port(), "/metrics", "Authorization: Bearer canary0123456789abcdef\r\n")) == 200);
 }
 
 TEST_CASE("beyond loopback it does not listen without a token", "[http]") {

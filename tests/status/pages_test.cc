@@ -48,6 +48,8 @@ TEST_CASE("numbers come from the place where they are counted", "[status]") {
   CHECK(value_of(text, R"(millrace_offset_audits_total{pipeline="shop",result="equal"})") == 4);
   CHECK(value_of(text, R"(millrace_offset_audits_total{pipeline="shop",result="different"})") == 1);
   CHECK(value_of(text, R"(millrace_batch_duration_seconds_sum{pipeline="shop"})") == 0.3);
+  CHECK(value_of(text, R"(millrace_batch_scheduling_delay_seconds_sum{pipeline="shop"})") == 0.04);
+  CHECK(value_of(text, R"(millrace_batch_delay_seconds_sum{pipeline="shop"})") == 0.07);
   CHECK(value_of(text, R"(millrace_worker_state{pipeline="shop",worker="0",state="reading"})") == 1);
   CHECK(value_of(text, R"(millrace_worker_progress_age_seconds{pipeline="shop",worker="0"})") == 1);
   CHECK(value_of(text, R"(millrace_partition_lag_records{pipeline="shop",topic="orders",partition="0"})") == 15);
@@ -78,6 +80,66 @@ TEST_CASE("figures of single partitions are left out beyond the knob's number, s
   CHECK(value_of(few, "millrace_reader_lag_max_records{" + group + "}") == 6);
   CHECK(value_of(few, R"(millrace_producer_throttle_seconds{pipeline="shop",worker="0"})") == 1.5);
   CHECK(value_of(few, R"(millrace_producer_ack_seconds{pipeline="shop",worker="0",percentile="99"})") == 0.04);
+}
+
+TEST_CASE("900 partitions have a series each for their lag, and for nothing else", "[status]") {
+  ProgramFacts facts = sample_facts();
+  View view = sample_view(facts);
+  const auto series = [&view] {
+    const std::string text = metrics_page(view);
+    size_t count = 0;
+    for (size_t at = text.find("\nmillrace_"); at != std::string::npos; at = text.find("\nmillrace_", at + 1)) ++count;
+    return count;
+  };
+  const size_t few = series();
+  for (int32_t i = 2; i < 900; ++i) {
+    PartitionSnapshot more = view.edge.partitions[0];
+    more.partition.partition = i;
+    view.edge.partitions.push_back(more);
+    PartitionStatus status = view.engine.partitions[0];
+    status.partition.partition = i;
+    view.engine.partitions.push_back(status);
+    view.edge.readers[0].lag[i] = 5;
+  }
+  REQUIRE(facts.partition_series_max == 200);
+  CHECK(series() <= few + 900);
+  const std::string of_topic = R"({pipeline="shop",topic="orders"})";
+  CHECK(value_of(metrics_page(view), "millrace_source_lag_max_seconds" + of_topic) == 2.5);
+  CHECK(value_of(metrics_page(view), "millrace_source_stopped_partitions" + of_topic) == 0);
+  CHECK(value_of(metrics_page(view),
+                 R"(millrace_partition_lag_records{pipeline="shop",topic="orders",partition="899"})") == 15);
+
+  // One that needs a human is named whatever their number; should all of them stand still, not all are.
+  view.edge.partitions[700].stopped = "data lost";
+  CHECK(value_of(metrics_page(view), R"(millrace_partition_stopped{pipeline="shop",topic="orders",partition="700"})") ==
+        1);
+  for (PartitionSnapshot& each : view.edge.partitions) each.stopped = "data lost";
+  CHECK(series() <= few + 900 + 200);
+  CHECK(value_of(metrics_page(view), "millrace_source_stopped_partitions" + of_topic) == 900);
+
+  facts.partition_series_max = 1'000;
+  CHECK(series() > few + 4 * 900);
+}
+
+TEST_CASE("how far catching up has come, and the storage that destinations need", "[status]") {
+  const ProgramFacts facts = sample_facts();
+  View view = sample_view(facts);
+  const std::string metrics = metrics_page(view);
+  CHECK(value_of(metrics, R"(millrace_catch_up_ratio{pipeline="shop"})") == 0.25);
+  CHECK(value_of(metrics, R"(millrace_catch_up_records_per_second{pipeline="shop"})") == 5);
+  CHECK(value_of(metrics, R"(millrace_catch_up_left_seconds{pipeline="shop"})") == 60);
+  // 1,000 bytes a second for an hour, three times; of the other topic retention cannot be seen.
+  CHECK(value_of(metrics,
+                 R"(millrace_destination_storage_bytes{pipeline="shop",destination="out",topic="orders.huge"})") ==
+        1'000 * 3'600 * 3);
+  CHECK_FALSE(
+      holds(metrics, R"(millrace_destination_storage_bytes{pipeline="shop",destination="out",topic="orders.small"})"));
+  const std::string status = page("/api/status", view).body;
+  CHECK(holds(status, R"("catch_up":{"behind":true,"percent":25,"rate":5,"seconds_left":60,"highest_lag":400})"));
+  CHECK(holds(status, R"("storage_bytes":10800000,)"));
+  CHECK(holds(status, R"("storage_bytes":-1,)"));
+  view.catch_up.seconds_left = -1;
+  CHECK_FALSE(holds(metrics_page(view), "\nmillrace_catch_up_left_seconds"));
 }
 
 TEST_CASE("a sheet that does not close shows by how much", "[status]") {

@@ -104,3 +104,61 @@ TEST_CASE("the recorder keeps the last batches and events, and a point for each 
   CHECK(recorder.timeline()[1].batches == 0);
   CHECK(recorder.timeline()[1].delay_ms == -1);
 }
+
+TEST_CASE("the recorder sees catching up, and what is written to each topic", "[recorder]") {
+  const ProgramFacts facts = sample_facts();
+  View view = sample_view(facts);
+  Recorder recorder(
+      {}, [&] { return view; }, nullptr);
+  const auto second = [&](int64_t lag, uint64_t bytes) {
+    view.engine.mono_ms += 1'000;
+    view.engine.wall_ms += 1'000;
+    view.edge.partitions[0].lag = lag;
+    view.engine.totals.counts.destinations[0].sent.bytes += bytes;
+    view.engine.totals.counts.dead_letters.sent.bytes += 7;
+    recorder.look();
+  };
+  recorder.look();
+  CHECK_FALSE(recorder.catch_up().behind);
+  for (int i = 0; i < 10; ++i) second(50'000 - 1'000 * i, 300);
+  const CatchUp way = recorder.catch_up();
+  CHECK(way.behind);
+  CHECK(way.percent == Approx(18));
+  CHECK(way.rate == Approx(1'000));
+  CHECK(way.seconds_left == Approx(41));
+  CHECK(recorder.written().at("orders.huge") == Approx(300));
+  CHECK(recorder.written().at("orders.small") == 0);
+  CHECK(recorder.written().at("orders.dead") == Approx(7));
+  second(10, 300);
+  CHECK_FALSE(recorder.catch_up().behind);
+}
+
+TEST_CASE("the advice sees the batches of its window, whatever the wall clock does meanwhile", "[recorder]") {
+  const auto advice_after = [](bool batches, int64_t step_ms) {
+    const ProgramFacts facts = sample_facts();
+    View view = sample_view(facts);
+    for (PartitionSnapshot& each : view.edge.partitions) each.lag = 1'000'000;
+    Recorder recorder(
+        Recorder::Settings{}, [&] { return view; }, nullptr);
+    recorder.look();
+    view.engine.wall_ms += step_ms;
+    for (int second = 1; second <= 10; ++second) {
+      view.engine.mono_ms += 1'000;
+      view.engine.wall_ms += 1'000;
+      view.engine.totals.counts.sources[0].read.records += 100;
+      BatchRow row;
+      row.number = static_cast<uint64_t>(second);
+      row.records = 100;
+      row.interval_ms = 1'000;
+      row.seconds[static_cast<size_t>(BatchPhase::process)] = 0.99;
+      row.completed_wall_ms = view.engine.wall_ms - 5;
+      if (batches) recorder.settled(row);
+      recorder.look();
+    }
+    return recorder.advice().text;
+  };
+  const std::string steady = advice_after(true, 0);
+  CHECK(steady != advice_after(false, 0));
+  CHECK(advice_after(true, -3'600'000) == steady);
+  CHECK(advice_after(true, 3'600'000) == steady);
+}

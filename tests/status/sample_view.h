@@ -61,6 +61,8 @@ inline View sample_view(const ProgramFacts& facts) {
   counts.dead_letters.sent = {10, 1'500};
   engine.totals.phase[static_cast<size_t>(BatchPhase::total)].record_us(300'000);
   engine.totals.phase[static_cast<size_t>(BatchPhase::commit)].record_us(20'000);
+  engine.totals.scheduling_delay.record_us(40'000);
+  engine.totals.total_delay.record_us(70'000);
   engine.totals.batches[static_cast<size_t>(BatchResult::committed)] = 1;
   engine.totals.audits = 5;
   engine.totals.audit_differences = 1;
@@ -97,6 +99,8 @@ inline View sample_view(const ProgramFacts& facts) {
   table.bytes = 340;
   view.reload.tables = {table};
   view.reconcile = {{"out", "orders.huge", true, "", -2}, {"out", "orders.small", false, "others write there", 0}};
+  view.catch_up = {true, 400, 25, 5, 60};
+  view.written = {{"orders.huge", 1'000}, {"orders.small", 500}, {"orders.dead", 10}};
   EdgeSnapshot& edge = view.edge;
   edge.state = GroupState::steady;
   edge.ever_assigned = true;
@@ -104,6 +108,9 @@ inline View sample_view(const ProgramFacts& facts) {
   TopicSettings kept;
   kept.retention_ms = 3'600'000;
   edge.sources = {{"orders", 2, 3, kept}};
+  DestinationLimits limits;
+  limits.partitions = 3;
+  edge.destinations = {{"orders.huge", limits, 3, kept}, {"orders.small", limits, 3, {}}};
   edge.readers = {{"out", "orders.huge", "audit", {{0, 4}, {1, 6}}}};
   ProducerSnapshot producer;
   producer.load.queue_fill = 0.25;

@@ -46,13 +46,12 @@ export function showHead(status) {
   get('advice-knob').hidden = !knob;
 }
 
-function lagNote(status, timeline) {
-  const lags = timeline.lag_records;
-  const then = lags[Math.max(0, lags.length - 30)];
-  const now = last(lags);
-  const seconds = (last(timeline.at_ms) - timeline.at_ms[Math.max(0, lags.length - 30)]) / 1000;
-  const fall = seconds > 0 && then >= 0 ? (then - now) / seconds : 0;
-  if (now > 1000 && fall > 0 && now / fall < 86400) return 'level in ' + duration(now / fall * 1000);
+function lagNote(status) {
+  const way = status.catch_up;
+  if (way.behind && way.seconds_left >= 0) {
+    return `${percent(way.percent / 100)} caught up at ${short(way.rate)}/s, level in ${duration(way.seconds_left * 1000)}`;
+  }
+  if (way.behind && way.rate < 0) return `grows by ${short(-way.rate)}/s`;
   const oldest = Math.max(0, ...status.partitions.map((each) => each.lag_seconds));
   return `oldest ${duration(oldest * 1000)}`;
 }
@@ -83,7 +82,7 @@ export function showTiles(status, timeline) {
       sparkline(timeline.read_per_second)),
     tile('Sent', short(mean(lately(timeline.sent_per_second))) + '/s', whole(status.balance.sent) + ' in all',
       sparkline(timeline.sent_per_second)),
-    tile('Lag', short(last(timeline.lag_records)), lagNote(status, timeline), sparkline(timeline.lag_records)),
+    tile('Lag', short(last(timeline.lag_records)), lagNote(status), sparkline(timeline.lag_records)),
     tile('Batch time', duration(slowest), `${slowest < 0 ? 'none lately,' : percent(load)} of ${duration(status.interval_ms)}`,
       sparkline(timeline.processing_ms), load > 1 ? 'bad' : load > 0.8 ? 'warn' : ''),
     tile('Total delay', duration(Math.max(-1, ...lately(timeline.total_delay_ms))),
@@ -137,7 +136,8 @@ function marksOf(graph, status, rate) {
     if (dead > 0 && dead >= DEAD_SHARE_MARKED * taken) {
       marks[node.id] = { word: `failing: ${short(dead)}/s dead`, class: 'failing' };
     } else if (status.advice.kind === 'stage' && status.advice.node === node.name) {
-      marks[node.id] = { word: 'slow: ' + busyRemark(rate((of) => find(of[list], node)?.busy_seconds)), class: 'slow' };
+      const busy = busyRemark(rate((of) => find(of[list], node)?.busy_seconds));
+      marks[node.id] = { word: busy ? 'slow: ' + busy : 'slow', class: 'slow' };
     }
   }
   return marks;
@@ -188,7 +188,8 @@ function destinationRow(each, status, rate) {
   return [{ text: each.name, className: 'name' }, each.topic,
     { text: state, className: each.usable || each.gone ? 'good' : 'bad' }, each.partitions,
     { text: growth === null ? '?' : short(growth) + '/s', key: growth ?? -1 }, { text: whole(each.records), key: each.records },
-    { text: bytes(each.bytes), key: each.bytes }, books_cell];
+    { text: bytes(each.bytes), key: each.bytes },
+    { text: each.storage_bytes < 0 ? '' : bytes(each.storage_bytes), key: each.storage_bytes }, books_cell];
 }
 
 export function showOverview(graph, status, rate) {
@@ -197,7 +198,8 @@ export function showOverview(graph, status, rate) {
     flowOf(whole_graph, rate));
   fill('workers', ['worker', 'state', 'backpressure', '#target', '#pace', '#batches', '#held', '#producer queue',
     '#ack p50 / p99', '#throttled', 'last error'], status.workers.map(workerRow));
-  fill('destinations', ['destination', 'topic', 'state', '#partitions', '#rate', '#records', '#bytes', 'sent against present'],
+  fill('destinations', ['destination', 'topic', 'state', '#partitions', '#rate', '#records', '#bytes',
+    '#storage needed', 'sent against present'],
     status.destinations.map((each) => destinationRow(each, status, rate)));
   const sheet = status.balance;
   get('books').textContent = `Balance: ${whole(sheet.read)} read + ${whole(sheet.copies)} copies = ${whole(sheet.sent)} sent + `

@@ -50,12 +50,12 @@ function headroomCell(each) {
 
 function showSpread(spread) {
   fill('spread', ['role', 'node', 'topic', '#records', '#partitions', '#largest', '#its share', '#max / mean', '#hottest key'],
-    spread.map((each) => [each.role, { text: each.node, className: 'name' }, each.topic, { text: whole(each.records), key: each.records },
+    spread.map((each) => ({ ...each, hottest: each.hot_keys[0]?.share ?? 0 })).map((each) => [each.role, { text: each.node, className: 'name' }, each.topic, { text: whole(each.records), key: each.records },
       each.partitions, each.largest_partition,
       { text: percent(each.largest_share), key: each.largest_share,
         below: meter(each.largest_share, each.max_over_mean > 2 ? 'warn' : '') },
       { text: each.max_over_mean.toFixed(2), key: each.max_over_mean, className: each.max_over_mean > 2 ? 'warn' : '' },
-      { text: percent(each.hot_key_share), key: each.hot_key_share, className: each.hot_key_share > 0.5 ? 'warn' : '' }]));
+      { text: percent(each.hottest), key: each.hottest, className: each.hottest > 0.5 ? 'warn' : '' }]));
 }
 
 export function showPartitions({ partitions, spread, topics, readers }) {
@@ -140,7 +140,7 @@ export function showKnobs({ knobs }) {
 }
 
 const GRAVE = ['partition_lost', 'worker_failed', 'worker_blocked', 'connection_lost', 'recovery', 'data_loss', 'partition_stopped',
-  'destination_unusable', 'threshold'];
+  'destination_unusable', 'threshold', 'offset_audit', 'policy_stop'];
 
 export function showEvents({ events }, status) {
   const { history } = status;
