@@ -25,7 +25,7 @@ config::ParseContext parse_context(const std::string& instance, const config::Se
   context.secrets = secrets;
   context.instance = instance;
   context.host_name = host_name();
-  context.default_state_directory = config::default_state_directory([](const char* name) { return std::getenv(name); });
+  context.default_state_directory = usual_state_root();
   return context;
 }
 
@@ -85,6 +85,10 @@ config::Position place_of(const Error& error, const config::KafkaSpec& kafka) {
 }
 
 }  // namespace
+
+std::string usual_state_root() {
+  return config::default_state_directory([](const char* name) { return std::getenv(name); });
+}
 
 Result<expr::TableShare> read_table(const config::PipelineSpec& spec, const config::TableSpec& table) {
   expr::TableLimits limits;

@@ -47,6 +47,9 @@ std::vector<DestinationSettings> destination_settings(const config::PipelineSpec
 // Without state directory and without what the command line says.
 EdgeSettings edge_settings(const config::PipelineSpec& spec, const Graph& graph);
 
+// Where state lies that nobody gave another place, as this process sees it; empty: nowhere.
+std::string usual_state_root();
+
 // Name and value of every knob, as the status page shows them.
 std::vector<std::pair<std::string, std::string>> knob_values(const config::Knobs& knobs);
 

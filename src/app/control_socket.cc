@@ -155,14 +155,15 @@ Result<std::string> ask_control(const std::string& directory, const std::string&
   std::string text;
   Result<void> done;
   if (connect(fd, address.get(), address.size()) != 0) {
-    done = failed(doing, errno);
+    // As many wait already as there is room for.
+    done = errno == EAGAIN ? fail(Remedy::retry, doing + ": it takes no request") : failed(doing, errno);
   } else if (!send_all(fd, request + "\n", clock, until_ms)) {
     done = fail(Remedy::stop, doing + ": it takes no request");
   }
   bool ended = false;
   while (done && !ended) {
     if (!wait_for(fd, POLLIN, until_ms - clock.mono_ms())) {
-      done = fail(Remedy::stop, fmt::format("{}: no answer within {}", doing, format_duration_ms(timeout_ms)));
+      done = fail(Remedy::retry, fmt::format("{}: no answer within {}", doing, format_duration_ms(timeout_ms)));
       break;
     }
     char piece[4096];
@@ -174,6 +175,17 @@ Result<std::string> ask_control(const std::string& directory, const std::string&
   close(fd);
   if (!done) return fail(std::move(done).error());
   return text;
+}
+
+bool nobody_listens(const std::string& directory) {
+  const Address address(directory);
+  if (!address.good()) return errno == ENOENT || errno == ENOTDIR;
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return false;
+  const bool nobody =
+      connect(fd, address.get(), address.size()) != 0 && (errno == ENOENT || errno == ENOTDIR || errno == ECONNREFUSED);
+  close(fd);
+  return nobody;
 }
 
 }  // namespace millrace

@@ -53,7 +53,10 @@ class ControlSocket {
   std::vector<Connection> connections_;
 };
 
-// Asks the daemon whose state directory this is.
+// Asks the daemon whose state directory this is. Remedy::retry: somebody listens there, and is silent for that time.
 Result<std::string> ask_control(const std::string& directory, const std::string& request, int64_t timeout_ms);
+
+// True where for sure no daemon listens; false also where that cannot be told.
+bool nobody_listens(const std::string& directory);
 
 }  // namespace millrace

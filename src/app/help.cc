@@ -96,7 +96,8 @@ usage: millrace reload FILE [--instance NAME]
 Finds the daemon that runs FILE by its state directory, has it read the file again, waits, and prints every change with
 how it applied: live (at once), next batch (each worker, between two batches), new producer (so, with a new producer),
 needs restart (not applied; all else is). A wrong file changes nothing: the old configuration runs on. SIGHUP does the
-same without an answer.
+same without an answer. A daemon that is busy, with a reload of someone else or a large table, is waited for: 80 s in
+all.
 
 Exit code: 0 when everything is in effect; 1 when something needs a restart or is not in effect yet, or no daemon
 answers; 2 when --instance is needed; 78 when the file was refused.
@@ -129,7 +130,8 @@ usage: millrace topics FILE [--connect] [--measured [--over DURATION] [--records
 Prints a kafka-topics.sh line for each destination and the dead letters. Partitions are those of `expect`, else as many
 as the largest source has, else the broker's default; replication and retention are those of `expect`, else the
 broker's.
-Measured: partitions for twice the rate, and never fewer than workers; storage is rate x retention x replication.
+Measured: partitions for twice the rate, and never fewer than workers; storage is rate x retention x replication, with
+--connect as the topics themselves are set, else by `expect`.
 Exit code: 0, or 1 when nobody answers, or 78 when the file is wrong.
 )"},
     {"reconcile", R"(millrace reconcile - hold what was sent against what is in the destinations

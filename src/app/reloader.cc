@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <numeric>
 #include <utility>
 
@@ -21,9 +22,17 @@ constexpr int64_t kWorkersMs = 20'000;  // for the workers to change over
 constexpr int64_t kWritingMs = 2000;    // for whoever is writing the file
 constexpr int64_t kQuietMs = 200;       // a file that did not change for so long is whole
 constexpr int64_t kPollMs = 20;
+constexpr size_t kWaitingMax = 64;  // requests that wait for the next reload
 
 std::string first_line(const std::string& text) {
   return text.substr(0, text.find('\n'));
+}
+
+// Whoever asks may stand in another folder.
+std::string whole_path(const std::string& file) {
+  std::error_code error;
+  const auto path = std::filesystem::absolute(file, error);
+  return error ? file : path.lexically_normal().string();
 }
 
 }  // namespace
@@ -34,6 +43,7 @@ void describe(const Pipeline& pipeline, ProgramFacts& facts) {
   facts.graph_json = graph_json(*pipeline.graph);
   facts.knobs = knob_values(pipeline.spec.knobs);
   facts.rate_max_per_partition = pipeline.spec.knobs.rate_max_per_partition;
+  facts.producer_batch_bytes = pipeline.spec.knobs.producer_batch_bytes;
   facts.interval_ms = pipeline.spec.knobs.batch_interval_ms;
   facts.partition_series_max = static_cast<size_t>(pipeline.spec.knobs.http_max_partition_series);
 }
@@ -43,6 +53,7 @@ Reloader::Reloader(Parts parts, std::shared_ptr<const Pipeline> started_with, Pr
     : parts_(std::move(parts)),
       started_with_(started_with->spec.document),
       file_(started_with->spec.file),
+      whole_path_(whole_path(file_)),
       control_(parts_.clock),
       stop_timeout_ms_(started_with->spec.knobs.stop_timeout_ms),
       running_(std::move(started_with)),
@@ -61,6 +72,11 @@ Reloader::~Reloader() {
 void Reloader::start() {
   if (const auto opened = control_.open(parts_.state_directory); !opened) {
     log_warn("reload", "{}; `millrace reload` will not find this daemon, SIGHUP does", opened.error().what);
+  } else if (auto left = DaemonPointer::leave(parts_.usual_root, whole_path_, parts_.state_directory); !left) {
+    log_info("reload", "{}; `millrace reload` finds this daemon only while its file names this `state.directory`",
+             left.error().what);
+  } else {
+    pointer_ = std::move(*left);
   }
   ended_.store(false);
   thread_ = Thread("reload", [this] {
@@ -75,6 +91,7 @@ void Reloader::request() {
 }
 
 bool Reloader::end() {
+  pointer_.reset();
   if (!thread_.joinable()) return true;
   ending_.store(true);
   wake_.notify();
@@ -101,42 +118,52 @@ ReloadView Reloader::view() const {
 
 void Reloader::run() {
   while (!ending_.load()) {
-    auto requests = control_.wait(wake_, kIdleMs);
+    listen(waiting_.empty() ? kIdleMs : 0);
     if (ending_.load()) break;
-    serve(std::move(requests));
+    serve();
     finish_change();
     if (!ending_.load() && parts_.clock.mono_ms() >= tables_due_ms_) look_at_tables();
   }
+  for (ControlSocket::Request& request : std::exchange(waiting_, {})) {
+    control_.answer(std::move(request), fmt::format("{}\nthe daemon is ending; nothing was reloaded\n",
+                                                    static_cast<int>(ExitCode::internal)));
+  }
 }
 
-// All that is asked by now, and within the gap after the last try, is one reload.
-void Reloader::serve(std::vector<ControlSocket::Request> requests) {
-  std::vector<ControlSocket::Request> wanted;
-  const auto sort_out = [&](std::vector<ControlSocket::Request> more) {
-    for (ControlSocket::Request& request : more) {
-      if (request.text == "reload") {
-        wanted.push_back(std::move(request));
-      } else {
-        control_.answer(std::move(request), request.text == "file" ? file_ : "there are `file` and `reload`\n");
-      }
+void Reloader::listen(int64_t timeout_ms) {
+  for (ControlSocket::Request& request : control_.wait(wake_, timeout_ms)) {
+    if (request.text == "file") {
+      control_.answer(std::move(request), whole_path_);
+    } else if (request.text != "reload") {
+      control_.answer(std::move(request), "there are `file` and `reload`\n");
+    } else if (waiting_.size() < kWaitingMax) {
+      waiting_.push_back(std::move(request));
+    } else {
+      control_.answer(std::move(request), fmt::format("{}\n{} others wait for a reload; ask again later\n",
+                                                      static_cast<int>(ExitCode::internal), kWaitingMax));
     }
-  };
-  sort_out(std::move(requests));
-  if (wanted.empty() && !requested_.load()) return;
+  }
+}
+
+// All that is asked by now, and within the gap after the last try, is one reload. What comes while it goes on is for
+// the next: this one may have read the file already.
+void Reloader::serve() {
+  if (waiting_.empty() && !requested_.load()) return;
   for (int64_t left = 1; left > 0 && !ending_.load();) {
     left = std::max(changed_at_ms_, tried_at_ms_) + kGapMs - parts_.clock.mono_ms();
-    sort_out(control_.wait(wake_, std::max<int64_t>(left, 0)));
+    listen(std::max<int64_t>(left, 0));
   }
+  if (ending_.load()) return;
   requested_.store(false);
-  const Outcome outcome =
-      ending_.load() ? Outcome{ExitCode::internal, "the daemon is ending; nothing was reloaded\n"} : reload();
+  auto wanted = std::exchange(waiting_, {});
+  const Outcome outcome = reload();
   tried_at_ms_ = parts_.clock.mono_ms();
   const std::string answer = fmt::format("{}\n{}", static_cast<int>(outcome.code), outcome.text);
   for (ControlSocket::Request& request : wanted) control_.answer(std::move(request), answer);
 }
 
 bool Reloader::pause(int64_t ms) {
-  static_cast<void>(wake_.wait(ms));
+  listen(ms);
   return !ending_.load();
 }
 
@@ -179,6 +206,7 @@ Reloader::Outcome Reloader::reload() {
   const bool same_text = fresh->spec.config_hash == running_->spec.config_hash;
   std::vector<std::string> late;
   if ((changes.empty() && same_text && fresh->stamps == running_->stamps) || (!changes.empty() && all_wait)) {
+    if (changing_) late = parts_.engine.behind();
     return tell(changes, false, late);
   }
   config::PipelineSpec spec = config::applicable(running_->spec, fresh->spec, changes);

@@ -10,11 +10,13 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "app/assemble.h"
 #include "app/control_socket.h"
+#include "app/daemon_pointer.h"
 #include "app/live_watch.h"
 #include "base/clock.h"
 #include "base/thread.h"
@@ -39,6 +41,7 @@ class Reloader {
     std::string instance;  // of the command line; empty: the file's
     LiveWatch& live_watch;
     std::function<void(Event)> note;  // what happened, for the history
+    std::string usual_root;           // where state lies that nobody gave another place; empty: nowhere
   };
   // `started_with` runs in the engine as version 1, its topics in its own order. Shared with the engine's versions.
   Reloader(Parts parts, std::shared_ptr<const Pipeline> started_with, ProgramFacts facts);
@@ -69,8 +72,10 @@ class Reloader {
   };
 
   void run();
-  void serve(std::vector<ControlSocket::Request> requests);
-  [[nodiscard]] bool pause(int64_t ms);  // false: the end came
+  void serve();
+  // Answers what can be answered at once; a request to reload waits in `waiting_`.
+  void listen(int64_t timeout_ms);
+  [[nodiscard]] bool pause(int64_t ms);  // who asks is heard meanwhile; false: the end came
 
   Outcome reload();
   Outcome refuse(const std::string& why);
@@ -94,6 +99,8 @@ class Reloader {
   Parts parts_;
   const std::shared_ptr<const config::Node> started_with_;  // the document; shared with its spec
   const std::string file_;
+  const std::string whole_path_;  // of the file, from the root
+  std::optional<DaemonPointer> pointer_;
   WakeUp wake_;
   ControlSocket control_;
   Thread thread_;
@@ -109,6 +116,7 @@ class Reloader {
   int64_t changed_at_ms_ = INT64_MIN / 2;
   int64_t tried_at_ms_ = INT64_MIN / 2;
   int64_t tables_due_ms_ = 0;
+  std::vector<ControlSocket::Request> waiting_;  // for the next reload
   std::map<std::string, TableState> tables_;
 
   mutable Mutex mutex_;

@@ -16,7 +16,9 @@ constexpr int64_t kGapMs = 1000;   // after another change
 
 void Reloader::look_at_tables() {
   const int64_t now_ms = parts_.clock.mono_ms();
-  if (now_ms < changed_at_ms_ + kGapMs) return;
+  // Tables of which each worker may yet come to another would all lie in memory: with workers that an outage holds up,
+  // ever more of them.
+  if (changing_ || now_ms < changed_at_ms_ + kGapMs) return;
   tables_due_ms_ = now_ms + kLookMs;
   Pipeline parts;
   parts.secrets = running_->secrets;
@@ -37,23 +39,23 @@ void Reloader::look_at_tables() {
   publish_tables();
 }
 
-// A file that is being written is left alone until two looks see the same of it.
+// A file that is being written is left alone until two looks see the same of it. One that is as it was read has
+// nothing new, whatever the time.
 bool Reloader::is_due(const config::TableSpec& table, TableState& state) {
   if (table.refresh_ms == config::TableSpec::kNever) return false;
   const int64_t now_ms = parts_.clock.mono_ms();
+  const bool by_time = table.refresh_ms != config::TableSpec::kWhenChanged;
   const expr::FileStamp stamp = expr::stamp_of(table.file);
   const bool quiet = stamp == state.seen;
   state.seen = stamp;
-  if (table.refresh_ms != config::TableSpec::kWhenChanged) {
-    if (now_ms < state.due_ms || !quiet) return false;
-    state.due_ms = now_ms + table.refresh_ms;
-    return true;
-  }
-  if (stamp == running_->stamps.at(table.name)) {
+  if (by_time && now_ms < state.due_ms) return false;
+  const bool same = stamp == running_->stamps.at(table.name);
+  if (by_time && (same || quiet)) state.due_ms = now_ms + table.refresh_ms;
+  if (same) {
     state.view.error.clear();
     return false;
   }
-  return quiet && (state.view.error.empty() || stamp != state.refused);
+  return quiet && (by_time || state.view.error.empty() || stamp != state.refused);
 }
 
 bool Reloader::refresh(const config::TableSpec& table, TableState& state, Pipeline& parts) {

@@ -45,12 +45,20 @@ constexpr int kMoveOffsetsMs = 30'000;
 struct Ending {
   ExitCode code = ExitCode::done;
   std::string why;
-  std::vector<AuditDifference> differences;
+  std::vector<AuditDifference> differences = {};
   bool leave_at_once = false;  // threads are left that hold memory
+  std::string event = {};      // of the history, beside `stop`; empty: none
 };
 
+Ending ending_of(EngineEnd end) {
+  Ending ending{end.code, std::move(end.what), std::move(end.differences)};
+  if (ending.code != ExitCode::stopped_by_policy) return ending;
+  ending.event = end.by_threshold ? "threshold" : ending.differences.empty() ? "policy_stop" : "offset_audit";
+  return ending;
+}
+
 Ending ending_of(const Error& error) {
-  return {error.remedy == Remedy::fix_config ? ExitCode::config : error.exit_code, error.what, {}, false};
+  return ending_of(EngineEnd{error.remedy == Remedy::fix_config ? ExitCode::config : error.exit_code, error.what});
 }
 
 // One run: the parts, in the order in which they are made; they go in the opposite order.
@@ -80,6 +88,8 @@ class Run {
   void close_history(Ending& ending);
   // The last line of the log.
   void say_farewell(const Ending& ending) const;
+  // Before this object goes: a library that does not let go of a thread must not keep the process.
+  void let_go(ExitCode code) { watchdog_->let_go(code); }
   // A touch file that only we look at goes with us.
   void remove_touch_file() const {
     if (touch_file_is_ours_) touch_file_->remove();
@@ -104,14 +114,14 @@ class Run {
   ProgramFacts facts_;
   std::optional<StateDirectory> state_;
   std::optional<TouchFile> touch_file_;
-  bool touch_file_is_ours_ = false;   // it lies in our state directory, where nobody else looks
-  std::unique_ptr<History> history_;  // null: none is wanted
+  bool touch_file_is_ours_ = false;     // it lies in our state directory, where nobody else looks
+  std::unique_ptr<Watchdog> watchdog_;  // goes last of what has threads: it holds the others to their time
+  std::unique_ptr<History> history_;    // null: none is wanted
   std::unique_ptr<Recorder> recorder_;
   std::unique_ptr<Edge> edge_;
   std::unique_ptr<Engine> engine_;
   mutable Mutex ending_mutex_;
   std::string ending_ GUARDED_BY(ending_mutex_);  // for /readyz
-  std::unique_ptr<Watchdog> watchdog_;
   std::unique_ptr<TouchFileWatch> touch_file_watch_;
   std::unique_ptr<LiveWatch> live_watch_;
   std::unique_ptr<Reloader> reloader_;
@@ -156,10 +166,10 @@ Result<void> Run::make_parts() {
   threshold_written_ = state_->read_note(kThresholdNote).value_or("");
   engine_->restore_threshold(threshold_written_);
   live_watch_ = std::make_unique<LiveWatch>(*starts_with_, [this] { return seen(); });
-  reloader_ =
-      std::make_unique<Reloader>(Reloader::Parts{*engine_, *edge_, clock_, state_->path(), line_.instance, *live_watch_,
-                                                 [this](Event event) { recorder_->note(std::move(event)); }},
-                                 std::move(starts_with_), facts_);
+  reloader_ = std::make_unique<Reloader>(
+      Reloader::Parts{*engine_, *edge_, clock_, state_->path(), line_.instance, *live_watch_,
+                      [this](Event event) { recorder_->note(std::move(event)); }, usual_state_root()},
+      std::move(starts_with_), facts_);
   return {};
 }
 
@@ -218,6 +228,8 @@ View Run::view() const {
   if (http_ != nullptr) made.process.http_answers = http_->answers();
   if (history_ != nullptr) made.history = history_->status();
   made.advice = recorder_->advice();
+  made.catch_up = recorder_->catch_up();
+  made.written = recorder_->written();
   made.engine = engine_->snapshot();
   made.edge = edge_->snapshot();
   made.reconcile = live_watch_->status();
@@ -288,7 +300,7 @@ Ending Run::live() {
 }
 
 std::optional<Ending> Run::reason_to_end() {
-  if (auto end = engine_->end()) return Ending{end->code, std::move(end->what), std::move(end->differences), false};
+  if (auto end = engine_->end()) return ending_of(std::move(*end));
   if (const auto failure = edge_->failure()) return ending_of(*failure);
   return std::nullopt;
 }
@@ -321,7 +333,10 @@ void Run::stop(Ending& ending) {
     ending_ = ending.why;
   }
   notify_stopping(ending.why);
-  watchdog_->begin_stop(deadline_ms);
+  // A process that ends by itself keeps the code of its cause, however long that takes: by it systemd decides about a
+  // restart, and it restarts nothing that was cut short while it was asked to stop.
+  const ExitCode code_if_cut = ending.code == ExitCode::done ? ExitCode::stop_cut_short : ending.code;
+  watchdog_->begin_stop(deadline_ms, code_if_cut, ending.why);
   if (!touch_file_watch_->end()) ending.leave_at_once = true;
   if (!reloader_->end()) ending.leave_at_once = true;
   if (!ending.differences.empty()) {
@@ -339,7 +354,7 @@ void Run::stop(Ending& ending) {
     return;
   }
   if (!engine_->join(left_ms(500))) {
-    ending.code = ExitCode::stop_cut_short;
+    ending.code = code_if_cut;
     ending.why += "; a worker did not end in time";
     ending.leave_at_once = true;
     return;
@@ -369,7 +384,7 @@ bool Run::nothing_was_open() {
 // nothing is left.
 void Run::close_history(Ending& ending) {
   recorder_->stop();
-  if (ending.code == ExitCode::stopped_by_policy) recorder_->note({clock_.wall_ms(), "threshold", "", ending.why});
+  if (!ending.event.empty()) recorder_->note({clock_.wall_ms(), ending.event, "", ending.why});
   recorder_->note({clock_.wall_ms(), "stop", fmt::format("exit code {}", static_cast<int>(ending.code)), ending.why});
   constexpr int64_t kAtMostMs = 2'000;
   constexpr int64_t kAtLeastMs = 100;
@@ -418,6 +433,7 @@ ExitCode run_command(const CommandLine& line, const ProgramVersion& version) {
     run.say_farewell(ending);
     run.remove_touch_file();
     if (ending.leave_at_once) Watchdog::end_now(ending.code);
+    run.let_go(ending.code);
   }
   return ending.code;
 }

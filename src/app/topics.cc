@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "base/thread.h"
-#include "kafka/topic_shape.h"
+#include "kafka/retention.h"
 
 namespace millrace {
 namespace {
@@ -119,17 +119,7 @@ void print_advice(const Wanted& wanted, const TopicRate& rate, const TopicShape&
   } else {
     out << fmt::format("its {} partitions are enough ({} would do)\n", has, suggested);
   }
-  const int64_t replication = wanted.expect.replication.value_or(std::max(1, shape.replication));
-  if (!wanted.expect.retention_ms) {
-    out << "  storage: not known; say `expect: {retention: ...}`\n";
-  } else if (*wanted.expect.retention_ms < 0) {
-    out << fmt::format("  storage: grows for ever, by {} a day (replication {})\n",
-                       amount(storage_bytes(rate, 86'400'000, replication)), replication);
-  } else {
-    out << fmt::format("  storage: {} on all brokers together, before compression (retention {}, replication {})\n",
-                       amount(storage_bytes(rate, *wanted.expect.retention_ms, replication)),
-                       format_duration_ms(*wanted.expect.retention_ms), replication);
-  }
+  out << "  storage: " << storage_text(rate, wanted.expect, shape) << "\n";
 }
 
 Result<void> print_measured(const Pipeline& pipeline, const std::map<std::string, TopicShape>& shapes,
@@ -194,8 +184,30 @@ int64_t partitions_for(const TopicRate& rate, double records_per_partition, int6
   return static_cast<int64_t>(std::ceil(needed));
 }
 
-double storage_bytes(const TopicRate& rate, int64_t retention_ms, int64_t replication) {
-  return rate.bytes_per_second * static_cast<double>(retention_ms) / 1000 * static_cast<double>(replication);
+std::string storage_text(const TopicRate& rate, const config::ExpectSpec& expect, const TopicShape& shape) {
+  const int64_t replication = shape.replication > 0 ? shape.replication : expect.replication.value_or(1);
+  TopicSettings settings;
+  if (shape.settings) {
+    settings = *shape.settings;
+  } else if (expect.retention_ms) {
+    settings.retention_ms = *expect.retention_ms;
+  } else {
+    return "not known; ask the brokers with --connect, or say `expect: {retention: ...}`";
+  }
+  const auto bytes = storage_bytes(settings, rate.bytes_per_second, shape.partitions, replication);
+  if (!bytes) {
+    const double a_day = rate.bytes_per_second * 86'400 * static_cast<double>(replication);
+    return settings.deletes
+               ? fmt::format("grows for ever, by {} a day (replication {})", amount(a_day), replication)
+               : fmt::format("what compaction leaves of {} a day (replication {})", amount(a_day), replication);
+  }
+  std::string kept;
+  if (settings.retention_ms >= 0) kept = "retention " + format_duration_ms(settings.retention_ms) + ", ";
+  if (settings.retention_bytes >= 0) {
+    kept += "at most " + amount(static_cast<double>(settings.retention_bytes)) + " a partition, ";
+  }
+  return fmt::format("{} on all brokers together, before compression ({}replication {}{})", amount(*bytes), kept,
+                     replication, shape.settings ? ", as the topic is" : "");
 }
 
 ExitCode topics_command(const CommandLine& line, std::ostream& out) {

@@ -10,6 +10,8 @@
 
 #include "app/command_line.h"
 #include "base/error.h"
+#include "config/spec.h"
+#include "kafka/topic_shape.h"
 
 namespace millrace {
 
@@ -28,7 +30,8 @@ struct TopicRate {
 // many numbers of readers divide them evenly).
 int64_t partitions_for(const TopicRate& rate, double records_per_partition, int64_t workers);
 
-// Bytes that all brokers together keep: rate x retention x replication, before compression.
-double storage_bytes(const TopicRate& rate, int64_t retention_ms, int64_t replication);
+// What all brokers together keep of a topic that is written to at this rate, before compression: by the topic's own
+// settings where `shape` has them, else by what the file expects.
+std::string storage_text(const TopicRate& rate, const config::ExpectSpec& expect, const TopicShape& shape);
 
 }  // namespace millrace

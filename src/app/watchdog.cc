@@ -34,9 +34,21 @@ void Watchdog::end_now(ExitCode code) {
   _exit(static_cast<int>(code));
 }
 
-void Watchdog::begin_stop(int64_t deadline_ms) {
-  stop_deadline_ms_.store(deadline_ms);
+void Watchdog::begin_stop(int64_t deadline_ms, ExitCode code, std::string why) {
+  {
+    const MutexLock lock(mutex_);
+    code_at_deadline_ = code;
+    why_stopping_ = std::move(why);
+    stop_deadline_ms_.store(deadline_ms);
+  }
   wake_.notify();
+}
+
+void Watchdog::let_go(ExitCode code) {
+  const MutexLock lock(mutex_);
+  code_at_deadline_ = code;
+  why_stopping_.clear();
+  stop_deadline_ms_.store(clock_.mono_ms() + kLetGoMs);
 }
 
 void Watchdog::loop() {
@@ -52,6 +64,7 @@ void Watchdog::loop() {
 }
 
 void Watchdog::look_for_standstill() {
+  const MutexLock lock(mutex_);
   std::string who = standstill_();
   const int64_t main_age_ms = clock_.mono_ms() - main_beat_ms_.load();
   if (who.empty() && main_age_ms > settings_.no_progress_ms) {
@@ -61,25 +74,32 @@ void Watchdog::look_for_standstill() {
     notify_alive();
     return;
   }
-  log_error("watchdog", "no progress: {}; ending the process, what is not committed will be read again", who);
+  log_error("watchdog", "no progress: {}; exit code {}; what is not committed will be read again", who,
+            static_cast<int>(ExitCode::no_progress));
   finish(ExitCode::no_progress);
 }
 
 void Watchdog::hold_to_deadline() {
   const int signal = signals_.wait(0);
   const int64_t now_ms = clock_.mono_ms();
-  if (now_ms - last_alive_ms_ >= 1000) {
+  const MutexLock lock(mutex_);
+  const bool stopping = !why_stopping_.empty();
+  if (stopping && now_ms - last_alive_ms_ >= 1000) {
     notify_alive();
     last_alive_ms_ = now_ms;
   }
-  if (signal == SIGTERM || signal == SIGINT) {
+  if (stopping && (signal == SIGTERM || signal == SIGINT)) {
     log_warn("stop", "asked once more: ending within {}", format_duration_ms(settings_.hasten_ms));
     stop_deadline_ms_.store(std::min(stop_deadline_ms_.load(), now_ms + settings_.hasten_ms));
     hasten_();
   }
   if (now_ms < stop_deadline_ms_.load()) return;
-  log_error("stop", "cut short at its limit; nothing is lost, what is not committed will be read again");
-  finish(ExitCode::stop_cut_short);
+  if (stopping) {
+    log_error("ended",
+              "{}; the stop was cut short at its limit; exit code {}; what is not committed will be read again",
+              why_stopping_, static_cast<int>(code_at_deadline_));
+  }
+  finish(code_at_deadline_);
 }
 
 void Watchdog::finish(ExitCode code) {

@@ -1,8 +1,8 @@
 // Watchdog: the thread that sees to it that the process moves, and that it ends when it is to end.
 //
 // While the pipeline runs it asks who stands still, tells systemd that all is well, and ends the process with exit code
-// 7 when somebody stands still. Once a stop has begun it holds it to its deadline: then the process ends at once with
-// exit code 6, which is safe because transactions are. Made and destroyed by the main thread.
+// 7 when somebody stands still. Once a stop has begun it holds it to its deadline: then the process ends at once, which
+// is safe because transactions are. Made and destroyed by the main thread.
 #pragma once
 
 #include <atomic>
@@ -40,7 +40,13 @@ class Watchdog {
   void beat() { main_beat_ms_.store(clock_.mono_ms()); }
 
   // From now on `deadline_ms` (of the clock's mono_ms) counts, and nothing else; signals are the watchdog's to read.
-  void begin_stop(int64_t deadline_ms);
+  // `why` and `code` are what the process says and ends with when the deadline comes first. Once only.
+  void begin_stop(int64_t deadline_ms, ExitCode code, std::string why);
+
+  // All that matters has been settled and said. What is left is to let go of threads and memory; if that takes longer
+  // than kLetGoMs, the process ends with `code` all the same. No callback but End is called after this has returned.
+  void let_go(ExitCode code);
+  static constexpr int64_t kLetGoMs = 1'000;
 
   // Ends the process without unwinding: threads may hold anything.
   [[noreturn]] static void end_now(ExitCode code);
@@ -58,6 +64,9 @@ class Watchdog {
   const Hasten hasten_;
   const End end_;
   std::atomic<int64_t> main_beat_ms_;
+  Mutex mutex_;  // held during callbacks but End, so that none is under way when let_go returns
+  ExitCode code_at_deadline_ GUARDED_BY(mutex_) = ExitCode::stop_cut_short;
+  std::string why_stopping_ GUARDED_BY(mutex_);  // empty: it has stopped, and lets go
   std::atomic<int64_t> stop_deadline_ms_{INT64_MAX};
   std::atomic<bool> finished_{false};
   int64_t last_alive_ms_ = INT64_MIN / 2;  // in a stop; the watchdog's thread only

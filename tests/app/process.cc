@@ -116,11 +116,13 @@ bool NotifySocket::said(const std::string& text, int limit_ms) {
   return false;
 }
 
-Answer run_program(const std::vector<std::string>& words) {
+Answer run_program(const std::vector<std::string>& words, const std::map<std::string, std::string>& environment) {
   const TestFolder folder;
   std::vector<std::string> all = {MILLRACE_BINARY};
   all.insert(all.end(), words.begin(), words.end());
-  Process process(all, {{"HOME", folder / "home"}}, folder / "output");
+  std::map<std::string, std::string> settings = environment;
+  settings.emplace("HOME", folder / "home");
+  Process process(all, settings, folder / "output");
   Answer answer;
   answer.code = process.wait();
   answer.output = read_file(folder / "output");

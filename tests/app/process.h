@@ -71,6 +71,6 @@ struct Answer {
   std::string output;
 };
 // Runs the program to its end.
-Answer run_program(const std::vector<std::string>& words);
+Answer run_program(const std::vector<std::string>& words, const std::map<std::string, std::string>& environment = {});
 
 }  // namespace millrace

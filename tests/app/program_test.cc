@@ -340,6 +340,52 @@ TEST_CASE("SIGHUP reads the file again: what is wrong with it is said, and the d
   CHECK(process.wait() == 0);
 }
 
+TEST_CASE("reload reaches the daemon whose file is half, empty, gone or names another place", "[program]") {
+  Daemon daemon(kShortStop);
+  daemon.port.release();
+  const std::map<std::string, std::string> environment = {{"NOTIFY_SOCKET", daemon.notify.address()},
+                                                          {"XDG_STATE_HOME", daemon.folder / "home"}};
+  Process process(daemon.words(), environment, daemon.folder / "log");
+  REQUIRE(daemon.notify.said("READY=1"));
+  const std::string good = read_file(daemon.file);
+  const auto answer = [&] { return run_program({"reload", daemon.file}, environment); };
+  const auto put = [&](const std::string& text) {
+    daemon.folder.write("beside", text);
+    std::filesystem::rename(daemon.folder / "beside", daemon.file);
+  };
+  int refusals = 0;
+  const auto refused = [&] {
+    const Answer got = answer();
+    INFO(got.output);
+    CHECK(got.code == 78);
+    CHECK(holds(got.output, "copy.yaml"));
+    CHECK(holds(got.output, "refused: nothing has changed"));
+    const std::string metrics = http_get(daemon.port.number(), "/metrics");
+    CHECK(holds(metrics, "result=\"refused\"} " + std::to_string(++refusals) + "\n"));
+  };
+  put(good.substr(0, good.find("brokers") + 9));
+  refused();
+  CHECK(holds(http_get(daemon.port.number(), "/status.json"), "copy.yaml"));
+  put("");
+  refused();
+  std::filesystem::remove(daemon.file);
+  refused();
+  std::string elsewhere = good;
+  elsewhere.replace(elsewhere.find(daemon.folder / "state"), (daemon.folder / "state").size(),
+                    daemon.folder / "elsewhere");
+  put(elsewhere);
+  const Answer waits = answer();
+  INFO(waits.output);
+  CHECK(waits.code == 1);
+  CHECK(holds(waits.output, "state.directory"));
+  CHECK(holds(waits.output, "needs restart"));
+  REQUIRE(process.running());
+  process.signal(SIGTERM);
+  CHECK(process.wait() == 0);
+  CHECK(std::filesystem::is_empty(daemon.folder / "home/millrace/.daemons"));
+  CHECK(holds(answer().output, "no daemon runs"));
+}
+
 TEST_CASE("a stop before any broker has answered waits for nothing", "[program]") {
   // One that refuses and one that takes connections and never answers: the clients wait in different places.
   const bool silent = GENERATE(false, true);

@@ -2,11 +2,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <sstream>
 
 #include "app/control_socket.h"
+#include "app/daemon_pointer.h"
 #include "app/reload_command.h"
 #include "support/catch.h"
 
@@ -108,6 +111,70 @@ TEST_CASE("reload finds the daemon by its file, and passes on what it says") {
   CHECK(reload_command(line, out) == ExitCode::internal);
   CHECK(out.str() == "something needs a restart\n");
   server.join();
+}
+
+TEST_CASE("a daemon that is busy for a while is waited for", "[reload]") {
+  const Folder folder;
+  const std::string file = file_in(folder, "p.yaml", pipeline(folder.path + "/state", "1s"));
+  CommandLine line;
+  line.command = Command::reload;
+  line.file = file;
+  const std::string state = folder.path + "/state/p/i";
+  fs::create_directories(state);
+  const SystemClock clock;
+  ControlSocket socket(clock);
+  REQUIRE(socket.open(state));
+  std::ostringstream out;
+  ExitCode code = ExitCode::done;
+  std::atomic<bool> done{false};
+  Thread command("command", [&] {
+    code = reload_command(line, out);
+    done.store(true);
+  });
+  // Longer than the command waits for one answer.
+  WakeUp nobody;
+  static_cast<void>(nobody.wait(2'300));
+  CHECK_FALSE(done.load());
+  serve(socket, clock, file, 3);  // the first request came, and nobody waits for its answer any more
+  command.join();
+  CHECK(code == ExitCode::internal);
+  CHECK(out.str() == "waiting for `" + state + "`, which listens but is busy\nsomething needs a restart\n");
+}
+
+TEST_CASE("a note tells where the daemon of a file keeps its state, and goes with it", "[reload]") {
+  const Folder folder;
+  const std::string root = folder.path + "/usual";
+  const std::string state = folder.path + "/else/p/i";
+  fs::create_directories(state);
+  const SystemClock clock;
+  std::optional<ControlSocket> socket(clock);
+  REQUIRE(socket->open(state));
+  {
+    auto left = DaemonPointer::leave(root, "/etc/p.yaml", state);
+    REQUIRE(left);
+    const auto kept = std::move(*left);
+    const auto daemons = pointed_daemons(root);
+    REQUIRE(daemons.size() == 1);
+    CHECK(daemons[0].file == "/etc/p.yaml");
+    CHECK(daemons[0].directory == state);
+    CHECK((fs::status(root).permissions() & fs::perms::others_all) == fs::perms::none);
+  }
+  CHECK(pointed_daemons(root).empty());
+  // Where everybody looks, there is nothing to tell.
+  fs::create_directories(root + "/p/i");
+  const auto usual = DaemonPointer::leave(root, "/etc/p.yaml", root + "/p/i");
+  REQUIRE(usual);
+  CHECK(pointed_daemons(root).empty());
+  // One of a daemon that was killed stays, until another one is left.
+  file_in(folder, "usual/.daemons/killed", folder.path + "/gone/p/i\n/etc/q.yaml\n");
+  file_in(folder, "usual/.daemons/alive", state + "\n/etc/q.yaml\n");
+  CHECK(pointed_daemons(root).size() == 2);
+  const auto next = DaemonPointer::leave(root, "/etc/p.yaml", folder.path + "/third/p/i");
+  REQUIRE(next);
+  CHECK(pointed_daemons(root).size() == 2);
+  CHECK_FALSE(fs::exists(root + "/.daemons/killed"));
+  CHECK_FALSE(DaemonPointer::leave("/proc/nowhere", "/etc/p.yaml", state));
+  CHECK_FALSE(DaemonPointer::leave("", "/etc/p.yaml", state));
 }
 
 TEST_CASE("diff says what differs, by its exit code too") {

@@ -19,7 +19,35 @@ TEST_CASE("partitions for a rate", "[topics]") {
 }
 
 TEST_CASE("storage is rate times retention times replication", "[topics]") {
-  CHECK(storage_bytes({0, 1000}, 86'400'000, 3) == 1000.0 * 86'400 * 3);
+  const TopicRate rate{10, 1024};
+  config::ExpectSpec expect;
+  CHECK(storage_text(rate, expect, {}).find("not known") == 0);
+  expect.retention_ms = 1'200'000;
+  expect.replication = 3;
+  CHECK(storage_text(rate, expect, {}) ==
+        "3.5 MiB on all brokers together, before compression (retention 20m, replication 3)");
+  expect.retention_ms = -1;
+  CHECK(storage_text(rate, expect, {}) == "grows for ever, by 253 MiB a day (replication 3)");
+}
+
+TEST_CASE("where the brokers tell a topic's settings, storage goes by these, not by what the file expects",
+          "[topics]") {
+  const TopicRate rate{10, 1024};
+  config::ExpectSpec expect;
+  expect.retention_ms = 1'200'000;
+  expect.replication = 3;
+  TopicShape shape{4, 1, TopicSettings()};
+  shape.settings->retention_ms = 2'400'000;
+  CHECK(storage_text(rate, {}, shape) ==
+        "2.3 MiB on all brokers together, before compression (retention 40m, replication 1, as the topic is)");
+  CHECK(storage_text(rate, expect, shape) == storage_text(rate, {}, shape));
+  shape.replication = 2;
+  shape.settings->retention_bytes = 100 * 1024;
+  CHECK(storage_text(rate, {}, shape) ==
+        "800 KiB on all brokers together, before compression (retention 40m, at most 100 KiB a partition, "
+        "replication 2, as the topic is)");
+  shape.settings->deletes = false;
+  CHECK(storage_text(rate, {}, shape) == "what compaction leaves of 169 MiB a day (replication 2)");
 }
 
 TEST_CASE("series of a metrics page are summed by a label", "[topics]") {

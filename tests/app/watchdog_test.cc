@@ -41,6 +41,16 @@ struct Rig {
     }
     return false;
   }
+
+  void must_end_with(int code) {
+    REQUIRE(comes([&] { return ended.load() != kNotEnded; }));
+    CHECK(ended.load() == code);
+  }
+
+  // The process has 15 s to stop.
+  void begin_stop(ExitCode code_at_deadline, const std::string& why) {
+    watchdog.begin_stop(clock.mono_ms() + 15'000, code_at_deadline, why);
+  }
 };
 
 }  // namespace
@@ -50,8 +60,7 @@ TEST_CASE("a process that moves is left alone, one that stands still ends with 7
   REQUIRE(rig.comes([&] { return rig.looks.load() > 0; }));
   CHECK(rig.ended.load() == kNotEnded);
   rig.stands.store(true);
-  REQUIRE(rig.comes([&] { return rig.ended.load() != kNotEnded; }));
-  CHECK(rig.ended.load() == 7);
+  rig.must_end_with(7);
 }
 
 TEST_CASE("a main loop that stands still ends the process, too", "[watchdog]") {
@@ -63,29 +72,47 @@ TEST_CASE("a main loop that stands still ends the process, too", "[watchdog]") {
   REQUIRE(rig.comes([&] { return rig.looks.load() > seen + 1; }));
   CHECK(rig.ended.load() == kNotEnded);
   rig.clock.advance_ms(2'000);
-  REQUIRE(rig.comes([&] { return rig.ended.load() != kNotEnded; }));
-  CHECK(rig.ended.load() == 7);
+  rig.must_end_with(7);
 }
 
 TEST_CASE("a stop is held to its deadline, and no loop is asked any more", "[watchdog]") {
   Rig rig;
-  rig.watchdog.begin_stop(rig.clock.mono_ms() + 15'000);
+  rig.begin_stop(ExitCode::stop_cut_short, "SIGTERM");
   rig.stands.store(true);
   rig.clock.advance_ms(14'999);
   usleep(100'000);
   CHECK(rig.ended.load() == kNotEnded);
   rig.clock.advance_ms(1);
-  REQUIRE(rig.comes([&] { return rig.ended.load() != kNotEnded; }));
-  CHECK(rig.ended.load() == 6);
+  rig.must_end_with(6);
+}
+
+TEST_CASE("a stop with a cause of its own keeps the cause's code at the deadline", "[watchdog]") {
+  Rig rig;
+  rig.begin_stop(ExitCode::no_progress, "shut out of the group");
+  rig.clock.advance_ms(15'000);
+  rig.must_end_with(7);
+}
+
+TEST_CASE("a process that has ended well and cannot let go of a thread leaves with its own code", "[watchdog]") {
+  Rig rig;
+  rig.begin_stop(ExitCode::stop_cut_short, "SIGTERM");
+  rig.clock.advance_ms(14'999);
+  rig.watchdog.let_go(ExitCode::done);
+  rig.clock.advance_ms(Watchdog::kLetGoMs - 1);
+  kill(getpid(), SIGTERM);
+  usleep(100'000);
+  CHECK(rig.ended.load() == kNotEnded);
+  CHECK(rig.hastened.load() == 0);
+  rig.clock.advance_ms(1);
+  rig.must_end_with(0);
 }
 
 TEST_CASE("a second signal hastens a stop", "[watchdog]") {
   Rig rig;
-  rig.watchdog.begin_stop(rig.clock.mono_ms() + 15'000);
+  rig.begin_stop(ExitCode::stop_cut_short, "SIGTERM");
   kill(getpid(), SIGTERM);
   REQUIRE(rig.comes([&] { return rig.hastened.load() == 1; }));
   CHECK(rig.ended.load() == kNotEnded);
   rig.clock.advance_ms(1'000);
-  REQUIRE(rig.comes([&] { return rig.ended.load() != kNotEnded; }));
-  CHECK(rig.ended.load() == 6);
+  rig.must_end_with(6);
 }

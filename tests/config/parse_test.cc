@@ -213,8 +213,10 @@ TEST_CASE("the state directory: systemd, XDG, home") {
 
 TEST_CASE("references are resolved where values are read") {
   FakeSecrets secrets;
-  secrets.known = {
-      {"env:BROKERS", "a:1, b:2"}, {"env:INTERVAL", "3s"}, {"env:PREFIX", "prod"}, {"file:/token", "0123456789abcdef"}};
+  secrets.known = {{"env:BROKERS", "a:1, b:2"},
+                   {"env:INTERVAL", "3s"},
+                   {"env:PREFIX", "prod"},
+                   {"file:/token", "canary0123456789abcdef"}};
   ParseContext with = context();
   with.secrets = &secrets;
   std::string text = read_file("tests/config/good/at-least-once.yaml");
