@@ -258,6 +258,22 @@ class Request:
                 cursor.take("i"), cursor.string(), cursor.tags()
             cursor.string()
 
+    def generation(self, answer):
+        """Of an answer that takes a member into a group: the group's generation (JoinGroup), or the member's epoch
+        (ConsumerGroupHeartbeat); else None."""
+        cursor = Cursor(answer, 4, self.compact)
+        cursor.tags()
+        if self.api == JOIN_GROUP and self.version >= 2:
+            cursor.take("i")
+            return None if cursor.take("h") else cursor.take("i")
+        if self.api == CONSUMER_GROUP_HEARTBEAT:
+            cursor.take("i")
+            if cursor.take("h"):
+                return None
+            cursor.string(), cursor.string()
+            return cursor.take("i")
+        return None
+
     def refusal(self, code):
         """The whole answer, without its length, that refuses this request with an error code."""
         out = Output(self.compact).put("i", self.correlation).tags()

@@ -204,8 +204,18 @@ class Watch:
     def __init__(self, rule):
         self.rule, self.frames = rule, asyncio.Queue()
 
+    def take(self, frame):
+        self.frames.put_nowait(frame)
+
     async def next(self, seconds=60):
         return await asyncio.wait_for(self.frames.get(), seconds)
+
+
+class Look:
+    """Calls `seen` with each frame that fits, on the proxy's loop; `forget` ends it."""
+
+    def __init__(self, rule, seen):
+        self.rule, self.take = rule, seen
 
 
 # --- connections ---
@@ -354,9 +364,11 @@ class Proxy:
     def __init__(self, log=None, seed=1):
         self.dice = random.Random(seed)
         self.links, self.rules, self.watches = set(), [], []
-        self.servers, self.upstreams, self.ports, self.closed_holes = {}, {}, {}, {}
+        self.servers, self.upstreams, self.ports = {}, {}, {}
+        self.closed_holes = {}  # {(node, client or ""): opened again}
         self.bytes_per_second = None
         self.frames = self.numbers = 0
+        self.held_back = 0  # frames and connections that came to a black hole
         self.log = open(log, "w", buffering=1 << 16) if log else None
         self.begun = time.monotonic()
         self.loop = asyncio.new_event_loop()
@@ -409,29 +421,40 @@ class Proxy:
 
         self.call(remove)
 
+    def look(self, seen, **words):
+        look = Look(Rule(None, times=None, **words), seen)
+        self.call(self.watches.append, look)
+        return look
+
+    def unlook(self, look):
+        self.call(self.forget, look)
+
     def rate(self, bytes_per_second):
         self.bytes_per_second = bytes_per_second
 
-    def black_hole(self, *nodes):
-        """Connections stay and new ones are taken, but nothing passes, either way, until `heal`. No name: all nodes."""
+    def black_hole(self, *nodes, client=""):
+        """Connections stay and new ones are taken, but nothing passes, either way, until `heal`. No node: all of them;
+        client: for the one alone whose name has this in it."""
 
         def close():
             for node in nodes or self.upstreams:
-                self.closed_holes.setdefault(node, asyncio.Event())
+                self.closed_holes.setdefault((node, client), asyncio.Event())
 
         self.call(close)
 
     def refuse(self, *nodes):
-        """Connections break, and new ones are refused, until `heal`."""
+        """Connections break, and new ones are refused, until `heal`; returns how many there were."""
 
         async def shut():
+            count = 0
             for node in nodes or list(self.upstreams):
                 server = self.servers.pop(node, None)
                 if server:
                     server.close()
-                self.reset_links(node)
+                count += self.reset_links(node)
+            return count
 
-        self.run(shut(), 10)
+        return self.run(shut(), 10)
 
     def heal(self):
         async def mend():
@@ -496,8 +519,17 @@ class Proxy:
         await link.carry(self.upstreams[node])
 
     async def gate(self, link):
-        while link.node in self.closed_holes:
-            await self.closed_holes[link.node].wait()
+        event = self.closed_hole(link)
+        self.held_back += event is not None
+        while event is not None:
+            await event.wait()
+            event = self.closed_hole(link)
+
+    def closed_hole(self, link):
+        for (node, client), event in self.closed_holes.items():
+            if node == link.node and client in link.name:
+                return event
+        return None
 
     def reset_links(self, node):
         chosen = [link for link in self.links if node is None or link.node == node]
@@ -509,7 +541,7 @@ class Proxy:
         self.frames += 1
         for watch in self.watches:
             if watch.rule.fits(frame, self.dice):
-                watch.frames.put_nowait(frame)
+                watch.take(frame)
         for rule in self.rules:
             if rule.act and rule.fits(frame, self.dice):
                 name = getattr(rule.act, "__qualname__", "held").split(".")[0]

@@ -17,11 +17,17 @@ def version(program):
         return f"{said or os.path.basename(program)} {hashlib.sha256(file.read()).hexdigest()[:12]}"
 
 
+def quantile(seconds, percent):
+    """The smallest value that at least so many of a hundred do not exceed."""
+    return sorted(seconds)[max(0, -(-percent * len(seconds) // 100) - 1)]
+
+
 class Tally:
     """What one part did, all its repetitions together."""
 
-    def __init__(self, name, kafka, seed, program):
-        self.name, self.kafka, self.seed, self.program = name, kafka, seed, program
+    def __init__(self, name, kafka, seed, program, given=""):
+        """given: the words beside part, count, seed and brokers that the same runs need again."""
+        self.name, self.kafka, self.seed, self.program, self.given = name, kafka, seed, program, given
         self.runs = self.wrong = 0
         self.effects = defaultdict(int)
         self.figures = defaultdict(list)
@@ -35,16 +41,15 @@ class Tally:
             self.effects[what] += number
         for what, seconds in field.figures.items():
             self.figures[what] += seconds
-        self.lines.append(f"{self.name} {self.seed + self.runs - 1} {sorted(field.effects.items())} {ok}")
+        seed = self.seed + self.runs - 1
+        self.lines.append(f"{self.name} {seed} {sorted(field.effects.items())} {field.kept} {ok}")
 
     def distributions(self):
         """One text for each kind of time that was measured."""
         found = []
         for what, seconds in sorted(self.figures.items()):
-            seconds = sorted(seconds)
-            # The smallest value that at least so many of a hundred do not exceed.
-            p50, p95 = (seconds[max(0, -(-share * len(seconds) // 100) - 1)] for share in (50, 95))
-            found.append(f"{what}: {len(seconds)} times, p50 {p50:.1f} s, p95 {p95:.1f} s, most {seconds[-1]:.1f} s")
+            p50, p95 = (quantile(seconds, percent) for percent in (50, 95))
+            found.append(f"{what}: {len(seconds)} times, p50 {p50:.1f} s, p95 {p95:.1f} s, most {max(seconds):.1f} s")
         return found
 
     def end(self):
@@ -55,8 +60,9 @@ class Tally:
         effects = ", ".join(counts + self.distributions())
         digest = hashlib.sha256("\n".join(self.lines).encode()).hexdigest()[:12]
         verdict = "as it must be" if not self.wrong else f"{self.wrong} WRONG"
+        program = version(self.program) + self.given
         return (
-            f"| {time.strftime('%Y-%m-%d', time.gmtime(self.begun))} | {self.name} | {version(self.program)} "
+            f"| {time.strftime('%Y-%m-%d', time.gmtime(self.begun))} | {self.name} | {program} "
             f"| {self.kafka} | {self.seed} | {self.runs} | {effects} | {self.seconds:.0f} s | {digest} "
             f"| {verdict} |"
         )

@@ -3,6 +3,8 @@
 Topics, load, model, checker and Kafka's own clients are those of tests/kafka.
 """
 
+import hashlib
+import json
 import os
 import signal
 import struct
@@ -55,6 +57,10 @@ class Field(Place):
         self.subjects, self.observers = [], []
         self.effects = {}
         self.figures = {}
+        # What the run does that explains an end of a process with 4, or with 7 because a loop stood still.
+        self.late_requests = self.stands_still = False
+        # One digest for each verdict, of all that was judged.
+        self.kept = []
 
     def create(self, **topics):
         wanted = {}
@@ -100,7 +106,10 @@ class Field(Place):
                 time.sleep(0.1)
 
     def committed(self, group):
-        return self.patiently(lambda: super(Field, self).committed(group))
+        """{(topic, partition): offset}. An answer without offsets is right before the first commit only: a coordinator
+        that cannot answer is asked again, or any commit would look like progress afterwards."""
+        found = self.asked(lambda wire: wire.committed(group))
+        return {(topic, part): offset for topic, parts in found.items() for part, offset in parts.items()}
 
     def ends(self, topics):
         return self.patiently(lambda: super(Field, self).ends(topics))
@@ -117,6 +126,21 @@ class Field(Place):
     def count(self, what, number=1):
         self.effects[what] = self.effects.get(what, 0) + number
 
+    def check_effects(self):
+        """Each fault that was planned has happened; records that were checked are no fault."""
+        never = [what for what, number in self.effects.items() if number == 0]
+        if never or not set(self.effects) - {"records"}:
+            raise NoEffect(f"never happened: {', '.join(never) or 'any fault'}")
+
+    def check_codes(self):
+        """However right the outputs are: a process that ended as nothing in this run explains it is a fault."""
+        for subject in self.subjects:
+            for code, number in subject.unexplained(self).items():
+                raise AssertionError(f"{subject.name} ended {number} times with {code}, for no reason: {subject.codes}")
+            for code in (4, 7):
+                if code in subject.codes:
+                    self.count(f"ended with {code}", subject.codes.count(code))
+
     def figure(self, what, seconds):
         """One of the times whose distribution the ledger shows."""
         self.figures.setdefault(what, []).append(seconds)
@@ -132,12 +156,13 @@ class Field(Place):
         self.kafka("observe", name=name, topics=topics, file=path)
         self.observers.append((name, topics, path))
 
-    def seen(self):
+    def seen(self, seconds=45):
+        """What the observers saw. They read up to the last stable offsets first."""
         found = []
         while self.observers:
             name, topics, path = self.observers.pop()
-            answer = self.kafka("observeStop", name=name)
-            if answer["problem"] or not answer["ended"]:
+            answer = self.kafka("observeStop", name=name, read_on=seconds, seconds=seconds + 30)
+            if answer["problem"] or not answer["ended"] or answer["behind"]:
                 raise AssertionError(f"the observer: {answer}")
             found += read_file(path, topics)
         return found
@@ -152,17 +177,19 @@ class Field(Place):
         graph.learn(outputs)
         checker = Checker(graph, given, self.committed(graph.top["pipeline"]))
         checker.outputs(outputs)
+        dead = self.read([graph.dead_topic]) if graph.dead_topic else []
         if graph.dead_topic:
-            checker.dead_letters(self.read([graph.dead_topic]))
+            checker.dead_letters(dead)
         checker.stable(self.kafka("describe", topics=every))
         if whole:
             checker.lag(self.ends(sources))
         if observed is not None:
-            checker.observed(observed, outputs)
+            checker.observed(observed, outputs + dead, whole=True)
         if samples is not None:
             checker.progress(samples)
         if checker.verdict.counts["sources"] == 0:
             raise NoEffect("no record was checked")
+        self.kept.append(digest(checker, outputs + dead))
         return checker.verdict
 
     def settle(self, topics, seconds=45):
@@ -187,6 +214,14 @@ class Field(Place):
             self.proxy.clear()
             self.proxy.heal()
         super().close()
+
+
+def digest(checker, records):
+    """Of what was judged: the counts, the committed offsets, and each record with its place."""
+    found = hashlib.sha256(repr((sorted(checker.verdict.counts.items()), sorted(checker.upto.items()))).encode())
+    for record in records:
+        found.update(repr(tuple(record)).encode())
+    return found.hexdigest()
 
 
 class Onlooker(Sampler):
@@ -235,6 +270,9 @@ class Subject:
     def __init__(self, name):
         self.name, self.process, self.starts = name, None, 0
         self.codes = []
+        self.kills = self.stops = 0  # that the rig has sent
+        # {batch: (how often it recovered, seconds of all of that)}, of those that were looked at
+        self.recovered = {}
         self.lock = threading.Lock()
         self.restarting = True
         self.closing = threading.Event()
@@ -264,11 +302,12 @@ class Subject:
         process = self.process
         return process.pid if process is not None and process.poll() is None else None
 
-    def kill(self):
-        """SIGKILL; true when it had effect."""
+    def kill(self, only=None):
+        """SIGKILL, for the process `only` where one is named; true when it had effect."""
         pid = self.pid
-        if pid is None:
+        if pid is None or (only is not None and pid != only):
             return False
+        self.kills += 1
         try:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
@@ -282,7 +321,18 @@ class Subject:
         os.kill(pid, number)
 
     def ask_to_stop(self):
+        self.stops += 1
         self.send(signal.SIGTERM)
+
+    def unexplained(self, field):
+        """{exit code: how often} of what nothing explains. A signal that nobody has sent never is."""
+        found = {code: self.codes.count(code) for code in self.codes if code < 0 and code != -signal.SIGKILL}
+        killed = self.codes.count(-signal.SIGKILL)
+        return {**found, **({-signal.SIGKILL: killed} if killed > self.kills else {})}
+
+    def said(self):
+        """What the process that runs has said so far; "" where that cannot be told."""
+        return ""
 
     def leave(self):
         """Gone until `start_again`; killed, so that its session has to run out."""
@@ -302,15 +352,23 @@ class Subject:
     def helped(self):
         return 0
 
+    def look_at_recoveries(self):
+        pass
+
     def close(self):
         self.closing.set()
         if self.guard:
             self.guard.join(5)
         with self.lock:
-            if self.process is not None and self.process.poll() is None:
+            if self.process is None:
+                return
+            if self.process.poll() is not None:
+                self.codes.append(self.process.returncode)
+            else:
                 self.process.send_signal(signal.SIGCONT)
                 self.process.kill()
                 self.process.wait()
+            self.process = None
 
 
 class Copier(Subject):
@@ -363,8 +421,10 @@ class Millrace(Subject):
         changes.setdefault("kafka", {}).setdefault("static", True)
         self.daemon = field.daemon(graph, name, start=False, **changes)
         self.switches = dict(switches or {})
+        self.log_begin = 0
 
     def spawn(self):
+        self.log_begin = os.path.getsize(self.daemon.log) if os.path.exists(self.daemon.log) else 0
         before = {key: os.environ.get(key) for key in self.switches}
         os.environ.update(self.switches)
         try:
@@ -378,14 +438,60 @@ class Millrace(Subject):
         self.process = self.daemon.process
         self.starts += 1
 
+    def said(self):
+        with open(self.daemon.log, "rb") as file:
+            file.seek(self.log_begin)
+            return file.read().decode(errors="replace")
+
+    def reloads(self):
+        """How many reloads have come to their end, all its processes together."""
+        log = self.daemon.log_text()
+        return log.count(" reload: reloaded: ") + log.count(" reload: unchanged: ")
+
+    def wait_up(self):
+        """Until it has begun to live: before that a signal ends it as it ends any program."""
+        self.field.until(lambda: " start: state in " in self.said(), 30, f"start of {self.name}")
+
     def ask_to_stop(self):
+        self.wait_up()
+        self.stops += 1
         try:
             self.daemon.ask_to_stop()
         except FileNotFoundError:
             self.send(signal.SIGTERM)
 
+    def unexplained(self, field):
+        """Allowed are kills and stops that were asked for. Fenced (4) is explained by late requests, no progress (7) by
+        what the log names: a session that ran out, an offset that is over, or a loop, where processes are halted."""
+        found = super().unexplained(field)
+        asked = self.codes.count(0) + self.codes.count(6)
+        if asked > self.stops:
+            found["0 or 6"] = asked
+        log = self.daemon.log_text()
+        reasons = ["shut out of the group after its session ran out", "an offset of the group that is over"]
+        lines = [line for line in log.splitlines() if " ended: " in line and "exit code 7;" in line]
+        documented = sum(any(reason in line for reason in reasons) for line in lines)
+        if field.stands_still:
+            documented += log.count(" watchdog: no progress: ")
+        for code in set(self.codes) - {0, 6}:
+            number = self.codes.count(code)
+            explained = {4: number if field.late_requests else 0, 7: documented}.get(code, 0)
+            if code >= 0 and number > explained:
+                found[code] = number
+        return found
+
+    def look_at_recoveries(self):
+        """Remembers what the process says of its last batches: how long each took to recover, waits between tries left
+        out. A batch is there for some seconds, a process that is killed takes it along."""
+        status, text = self.daemon.get("/status.json")
+        for row in json.loads(text)["batches"] if status == 200 else []:
+            if row["recoveries"]:
+                key = (self.starts, row["worker"], row["number"])
+                self.recovered[key] = (row["recoveries"], row["seconds"]["recovery"])
+
     def reload(self):
         """Its file says the same in other words, and it is told so."""
+        self.wait_up()
         document = self.daemon.document
         stage = document["stages"]["humans"]
         stage["filter"] = next(text for text in HUMANS if text != stage["filter"])

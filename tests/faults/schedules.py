@@ -5,8 +5,6 @@ late request was answered: [] means that it took effect.
 """
 
 import asyncio
-import os
-import signal
 
 from frames import (
     ADD_OFFSETS,
@@ -56,12 +54,6 @@ async def quiet(watch, seconds=0.25, most=5.0):
     return count
 
 
-def shoot(subject):
-    pid = subject.pid
-    if pid:
-        os.kill(pid, signal.SIGKILL)
-
-
 async def half_written(proxy, subject, kill_it):
     """EndTxn(commit) of N is held; its repeat commits N; it arrives when half of N+1 is written, with the offsets."""
     late = proxy.hold(api=END_TXN, match=commits, skip=WARM)
@@ -84,7 +76,7 @@ async def half_written(proxy, subject, kill_it):
         pass  # a client that flushes first sends no offsets while records are on their way
     answer = await late.deliver()
     if kill_it:
-        shoot(subject)
+        subject.kill()
         await asyncio.sleep(0.02)
         third.frame.link.reset()
     third.release()
@@ -120,7 +112,7 @@ async def all_written(proxy, subject, late, kill_it):
     await offsets.caught()
     answer = await late.deliver()
     if kill_it:
-        shoot(subject)
+        subject.kill()
         await asyncio.sleep(0.02)
         offsets.frame.link.reset()
     offsets.release()
@@ -151,7 +143,7 @@ async def x4(proxy, subject):
     answer = await late.deliver()
     ended.release()
     await seen.caught()
-    shoot(subject)
+    subject.kill()
     seen.release()
     return answer.codes
 

@@ -5,9 +5,9 @@ that misses its point is tried again, and a run in which one never happened has 
 """
 
 import os
-import signal
 import threading
 import time
+from contextlib import contextmanager
 
 from frames import (
     ADD_OFFSETS,
@@ -24,6 +24,9 @@ from kproxy import FORWARD, SWALLOWED
 from rig import NoEffect
 
 REACH_SECONDS = 45
+TRIES = 6
+# A transaction whose end is on its way when its process is killed has ended by then.
+UNDER_WAY_SECONDS = 0.5
 # A new configuration is read, checked and taken within some tens of milliseconds.
 RELOAD_SECONDS = 0.15
 
@@ -35,6 +38,8 @@ class Storm:
         self.field, self.graph, self.members, self.dice = field, graph, list(members), field.dice
         self.group = graph.top["pipeline"]
         self.proxy = field.proxy
+        # The moment of a kill by chance comes sooner with each try, so that what is over quickly is met in the end.
+        self.hurry = 1
 
     def client(self, victim):
         return f"{self.group}.{victim.name}"
@@ -49,10 +54,45 @@ class Storm:
         before = self.total()
         return self.field.until(lambda: self.total() > before, seconds, what)
 
+    def progress_everywhere(self, seconds, times=1, settle=0):
+        """Waits for a commit on every partition that has one; returns the seconds that it took. The first commit on a
+        partition may have been under way before; the second one's batch began after it. `settle`: what was under way
+        in a process that is gone is waited for so long, which counts."""
+        took = settle
+        time.sleep(settle)
+        for _ in range(times):
+            before = self.field.committed(self.group)
+            if not before:
+                raise NoEffect("nothing was ever committed")
+
+            def moved(before=before):
+                now = self.field.committed(self.group)
+                return all(now.get(place, -1) > offset for place, offset in before.items())
+
+            took += self.field.until(moved, seconds, "commit on every partition")
+        return took
+
+    @contextmanager
+    def commits(self, victim):
+        """A list that grows, within it, by the connection of each commit of the victim that was answered well. Their
+        numbers rise, so they tell a process from the one before it."""
+        found = []
+
+        def seen(frame):
+            if frame.codes == [] and frame.request.committed():
+                found.append(frame.link.number)
+
+        look = self.proxy.look(seen, on="answer", api=END_TXN, client=self.client(victim))
+        try:
+            yield found
+        finally:
+            self.proxy.unlook(look)
+
     # --- kills ---
 
     def kill_at(self, point, victim):
-        for _ in range(3):
+        for attempt in range(TRIES):
+            self.hurry = 1 / (1 + attempt)
             # The kill before this one may have been a moment ago.
             self.field.until(lambda: victim.pid, 30, f"start of {victim.name}")
             if POINTS[point](self, victim):
@@ -73,12 +113,8 @@ class Storm:
             return FORWARD if forward else SWALLOWED
 
         def shoot(number):
-            if number is not None:
-                try:
-                    os.kill(number, signal.SIGKILL)
-                    pid.append(number)
-                except ProcessLookupError:
-                    pass
+            if number is not None and victim.kill(number):
+                pid.append(number)
             done.set()
 
         rule = self.proxy.rule(act, on=on, api=api, client=self.client(victim), skip=skip, match=match)
@@ -97,7 +133,14 @@ class Storm:
         return kill_again()
 
     def just_started(self, victim):
-        return self.at_restart(victim, lambda: (time.sleep(self.dice.random() * 0.012), victim.kill())[1])
+        """Before it has said a word, which it does as soon as the configuration is read."""
+
+        def again():
+            pid = victim.pid
+            time.sleep(self.dice.random() * 0.012 * self.hurry)
+            return not victim.said() and victim.kill(pid)
+
+        return self.at_restart(victim, again)
 
     def locked(self, victim):
         """When it holds its lock file open."""
@@ -120,20 +163,24 @@ class Storm:
 
     def stopping(self, victim):
         """In the middle of a graceful stop."""
-        if victim.pid is None:
+        pid = victim.pid
+        if pid is None:
             return False
         victim.ask_to_stop()
-        time.sleep(self.dice.random() * 0.1)
-        return victim.kill()
+        time.sleep(self.dice.random() * 0.1 * self.hurry)
+        return victim.kill(pid)
 
     def reloading(self, victim):
         """While it takes its file anew; the file then says the same in other words."""
         pid = victim.pid
         if pid is None:
             return False
+        victim.wait_up()
+        before = victim.reloads()
         victim.reload()
-        time.sleep(self.dice.random() * RELOAD_SECONDS)
-        return victim.kill()
+        time.sleep(self.dice.random() * RELOAD_SECONDS * self.hurry)
+        # Nothing more is said by one that is dead: if it says that the reload was over, it was.
+        return victim.reloads() == before and victim.kill(pid) and victim.reloads() == before
 
     def rebalanced(self, victim):
         """A member comes or goes; the victim is killed while the group is made anew."""

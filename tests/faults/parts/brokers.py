@@ -2,11 +2,13 @@
 
 import time
 
+from frames import JOIN_GROUP
+from kproxy import SWALLOWED
 from rig import NoEffect, part
 from world import World, resident
 
 ROLES = ["controller", "group coordinator", "transaction coordinator", "source leader", "target leader"]
-SINGLE = ["kill", "stop", "freeze", "isolate"]
+SINGLE = ["kill", "stop", "freeze", "isolate", "isolate from one"]
 KINDS = [*SINGLE, "reset", "elect", "move coordinators", "all"]
 WITHOUT_SECONDS = 60
 COORDINATORS = ["__consumer_offsets", "__transaction_state"]
@@ -29,7 +31,7 @@ def roles_of(world):
     }
 
 
-def harm(cluster, kind, number):
+def harm(cluster, kind, number, client):
     node = cluster.node(number)
     if kind == "kill":
         node.kill()
@@ -39,6 +41,8 @@ def harm(cluster, kind, number):
         node.freeze()
     elif kind == "isolate":
         cluster.proxy.black_hole(number)
+    elif kind == "isolate from one":
+        cluster.proxy.black_hole(number, client=client)
 
 
 def mend(cluster, kind, number):
@@ -48,7 +52,7 @@ def mend(cluster, kind, number):
         node.wait()
     elif kind == "freeze":
         node.thaw()
-    elif kind == "isolate":
+    elif kind.startswith("isolate"):
         cluster.proxy.heal()
 
 
@@ -64,21 +68,27 @@ def all_killed(world):
     return world.storm.progress(120, "commit after all brokers were killed")
 
 
-def moved_on(world, seconds):
-    """Until every partition has a commit that is not there yet; returns the seconds that it took."""
-    before = world.field.committed(world.storm.group)
-
-    def moved():
-        now = world.field.committed(world.storm.group)
-        return all(now.get(place, -1) > offset for place, offset in before.items())
-
-    return world.field.until(moved, seconds, "commit on every partition")
-
-
 def leaders_moved(world, topics):
     if world.field.kafka("moveLeaders", topics=topics)["moved"] == 0:
         raise NoEffect("no leader has moved")
     return world.storm.progress(75, f"commit after the leaders of {topics} moved")
+
+
+def while_harmed(world, kind, other, is_coordinator):
+    """What must go on meanwhile; returns how long it took."""
+    field, storm = world.field, world.storm
+    if kind == "isolate from one":
+        # An instance that the group hears no more loses its partitions to the other. One that the group does hear keeps
+        # them, whatever else it cannot reach, and the other goes on with its own.
+        if is_coordinator:
+            return storm.progress_everywhere(WITHOUT_SECONDS, times=2)
+        with storm.commits(other) as links:
+            return field.until(lambda: len(links) > 2, WITHOUT_SECONDS, f"commits of {other.name}")
+    # A broker that the others do not miss keeps its roles: then nothing that needs it can move.
+    if kind != "isolate" and field.cluster.count > 1:
+        return storm.progress_everywhere(WITHOUT_SECONDS, times=2)
+    time.sleep(3 + field.dice.random() * 8)
+    return 0
 
 
 def single_fault(world, kind, role):
@@ -89,13 +99,13 @@ def single_fault(world, kind, role):
         raise NoEffect(f"nobody is {role}: {roles}")
     number = field.dice.choice(sorted(roles[role]))
     about = [name for name, who in roles.items() if number in who]
-    harm(cluster, kind, number)
+    held_back = cluster.proxy.held_back
+    victim, other = field.dice.sample(world.members, 2)
+    harm(cluster, kind, number, world.storm.client(victim))
     try:
-        # A broker that the others do not miss keeps its roles: then nothing that needs it can move.
-        can_move = kind != "isolate" and cluster.count > 1
-        took = world.storm.progress(WITHOUT_SECONDS, f"progress without broker {number}, {about}") if can_move else 0
-        if not can_move:
-            time.sleep(3 + field.dice.random() * 8)
+        took = while_harmed(world, kind, other, number in roles["group coordinator"])
+        if kind.startswith("isolate"):
+            field.count("frames held back", cluster.proxy.held_back - held_back)
     finally:
         mend(cluster, kind, number)
     field.count(f"of the {role}")
@@ -120,7 +130,7 @@ def one_fault(world, kind, role):
 
 @part("brokers", brokers=3)
 def brokers(field):
-    """Eight faults: kill, stop, freeze, isolate, each of a role by chance; resets, elections, all killed: exact"""
+    """Nine faults: kill, stop, freeze, isolate from all or one, each of a role; resets, elections, all killed: exact"""
     world = World(field, ["a", "b"])
     kinds, roles = list(KINDS), list(ROLES)
     field.dice.shuffle(kinds)
@@ -145,20 +155,55 @@ def coordinator_stalled(field):
         time.sleep(5.9 + field.dice.random())
         node.thaw()
         field.count("coordinator stalled")
-        field.figure("coordinator back to a commit on every partition", moved_on(world, 90))
+        field.figure("coordinator back to a commit on every partition", world.storm.progress_everywhere(90))
+    world.finish()
+
+
+@part("join-lost")
+def join_is_lost(field):
+    """The request to join never arrives, and the connection stays: the member joins by another consumer, exact"""
+    world = World(field, ["a"], rate=1000)
+    (member,) = world.members
+    lost = []
+
+    async def act(frame):
+        lost.append(frame)
+        return SWALLOWED
+
+    rule = field.proxy.rule(act, api=JOIN_GROUP, client=world.storm.client(member))
+    assert member.kill()
+    field.until(lambda: lost, 60, "request to join")
+    field.proxy.unrule(rule)
+    field.count("join lost", len(lost))
+    field.figure("join lost to a commit on every partition", world.storm.progress_everywhere(60))
+    world.finish()
+
+
+@part("coordinator-frozen")
+def coordinator_frozen(field):
+    """The only broker stands still for two sessions and more, five times; the only member, a static one, comes back"""
+    world = World(field, ["a"], rate=1000)
+    node = field.cluster.node(1)
+    for _ in range(5):
+        node.freeze()
+        time.sleep(13 + field.dice.random() * 4)
+        node.thaw()
+        field.count("coordinator frozen")
+        field.figure("coordinator back to a commit on every partition", world.storm.progress_everywhere(90))
     world.finish()
 
 
 def outage(field, seconds):
     world = World(field, ["a"])
     (member,) = world.members
-    pid, before = member.pid, resident(member.pid)
+    pid, before, held_back = member.pid, resident(member.pid), field.proxy.held_back
     field.proxy.black_hole()
     most, end = before, time.monotonic() + seconds
     while time.monotonic() < end:
         time.sleep(0.5)
         most = max(most, resident(member.pid))
     field.proxy.heal()
+    field.count("frames held back", field.proxy.held_back - held_back)
     field.count("outage")
     took = world.storm.progress(45, "commit after the outage")
     if member.pid != pid:

@@ -88,6 +88,7 @@ def convict(field, broken, first):
 def right_copier(field):
     """The copier that makes no mistake, through 20 cycles of kills, rebalances and zombies: exact"""
     verdict = storm_on(field, None, CYCLES, killed)
+    field.check_codes()
     verdict.demand(5000)
     field.note(f"{verdict.counts['sources']} records")
 

@@ -7,6 +7,8 @@ from frames import ADD_OFFSETS, ADD_PARTITIONS, END_TXN, INIT_PRODUCER_ID, PRODU
 from rig import part
 from world import World
 
+from parts.times import RECOVERY, judge_each
+
 TRANSACTIONAL = [PRODUCE, INIT_PRODUCER_ID, ADD_PARTITIONS, ADD_OFFSETS, END_TXN, TXN_OFFSET_COMMIT]
 
 
@@ -31,14 +33,16 @@ def late_delivery(field, late):
     return act
 
 
-def soak(field, seconds, kills):
-    world = World(field, ["a", "b"])
+def soak(field, seconds, kills, rate=2500):
+    field.late_requests = True
+    world = World(field, ["a", "b"], rate=rate)
     late, count = [], 0
     end = time.monotonic() + seconds
     field.proxy.rule(late_delivery(field, late), api=[END_TXN, TXN_OFFSET_COMMIT], chance=0.05, times=None)
     field.proxy.rule(late_delivery(field, late), api=TRANSACTIONAL, chance=0.01, times=None)
     while time.monotonic() < end:
         time.sleep(1 + field.dice.random() * 3)
+        world.look_at_recoveries()
         if kills and field.dice.choice(world.members).kill():
             count += 1
     field.proxy.clear()
@@ -47,13 +51,22 @@ def soak(field, seconds, kills):
     if kills:
         field.count("kills", count)
     world.storm.progress(90)
-    world.finish()
+    world.finish(time_recoveries=True)
+    if not kills and field.rig.subject == "millrace":
+        judge_each(field, RECOVERY, "recovery")
 
 
 @part("soak")
 def soak_with_kills(field):
     """60 s of late requests and kills: exact"""
     soak(field, 60, True)
+
+
+@part("soak-long")
+def soak_for_half_an_hour(field):
+    """30 minutes of late requests and kills: exact"""
+    # The judge keeps every record in memory; late requests and kills are what this is about.
+    soak(field, 1800, True, rate=1000)
 
 
 @part("soak-calm")

@@ -1,14 +1,16 @@
 """Stops while something is stuck: the process ends within its time-out whatever happens, and nothing is lost."""
 
+import os
 import time
 
 from frames import END_TXN, INIT_PRODUCER_ID, JOIN_GROUP
+from harness.records import to_send
 from rig import Millrace, part
 from world import World
 
 TIMEOUT = 5
-# Asked is one second; the figure of each stop is in the note. What is more is granted to a machine that is busy.
-SLACK = 3.0
+# What is asked, and what is granted to a machine that has more to do than it has processors for, twice over.
+SLACK, SLACK_WHEN_BUSY = 1.0, 3.0
 FINISHED, CUT = 0, 6
 
 
@@ -27,7 +29,8 @@ def stop_and_time(field, member, codes):
     field.count("stuck stop")
     field.figure("stuck stop", took)
     field.note(f"ended with {code} after {took:.2f} s")
-    assert took <= TIMEOUT + SLACK, f"the stop took {took:.2f} s, exit code {code}"
+    busy = os.getloadavg()[0] > 2 * os.cpu_count()
+    assert took <= TIMEOUT + (SLACK_WHEN_BUSY if busy else SLACK), f"the stop took {took:.2f} s, exit code {code}"
     assert code in codes, f"the exit code is {code} after {took:.2f} s, not one of {codes}"
 
 
@@ -54,14 +57,16 @@ def stop_at_start(field, world, name):
 
 def refused(field, member):
     """All connections are refused"""
-    field.proxy.refuse()
+    field.count("connections broken", field.proxy.refuse())
     time.sleep(0.5 + field.dice.random())
 
 
 def black_hole(field, member):
     """Nothing passes any more, connections stay"""
+    held_back = field.proxy.held_back
     field.proxy.black_hole()
     time.sleep(0.1 + field.dice.random() * 6)
+    field.count("frames held back", field.proxy.held_back - held_back)
 
 
 def half_open(field, member):
@@ -137,7 +142,6 @@ def stop_while_running(field, world, name):
         field.cluster.node(1).thaw()
         field.proxy.clear()
         field.proxy.heal()
-    member.codes.clear()
     member.start_again()
     world.storm.progress(90, f"commit after {name}")
 
@@ -163,6 +167,42 @@ def all_nine(field):
     names = [*AT_START, *RUNNING]
     field.dice.shuffle(names)
     run(field, names)
+
+
+@part("stuck-cause")
+def cause_is_kept(field):
+    """One worker ends the process while another waits for its commit: the cut stop has the code of the cause"""
+    source, target = field.create(source=2, out=2)
+    graph = field.graph(workers=2, stop={"timeout": f"{TIMEOUT}s"})
+    graph.source("all", [source], start="earliest", on_error="stop")
+    graph.destination("copy", "all", target, 2, on_error="stop")
+    member = field.subject(Millrace(field, graph, "a")).start()
+    for partition in (0, 1):
+        field.fill(source, 100, partition, f"p{partition}")
+    field.until(lambda: sum(field.committed(graph.top["pipeline"]).values()) == 200, 60, "commit of all")
+    caught = []
+
+    async def never(frame):
+        caught.append(frame)
+        return False
+
+    field.proxy.rule(never, on="answer", api=END_TXN)
+    field.fill(source, 1, 0, "held")
+    field.until(lambda: caught, 30, "commit to be stuck at")
+    begun = time.monotonic()
+    bad = [to_send(source, b"{broken", None, partition, (("id", b"bad-%d" % partition),)) for partition in (0, 1)]
+    field.produce(bad)
+    field.until(lambda: member.codes, TIMEOUT + 20, "end of the process")
+    took = time.monotonic() - begun
+    field.figure("end of a process whose commit is stuck", took)
+    field.count("stuck stop")
+    last = member.daemon.log_text().splitlines()[-1]
+    assert ("did not end in time" in last or "cut short" in last) and "exit code 8;" in last, last
+    assert took <= TIMEOUT + SLACK_WHEN_BUSY, f"the end took {took:.2f} s"
+    member.start_again()
+    field.until(lambda: len(member.codes) == 2, 60, "end of the next process at the same record")
+    assert member.codes == [8, 8], f"the process ended with {member.codes}"
+    field.verdict(graph, whole=False).demand(200)
 
 
 def make_part(name, about):

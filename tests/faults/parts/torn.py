@@ -5,8 +5,12 @@ import time
 from rig import Copier, Millrace, NoEffect, part
 from schedules import SCHEDULES, x3_own
 
+from parts.times import RECOVERY, judge_each
+
 RECORDS = 200
 BATCH = 20
+# In these a recovery happens and the process lives on.
+RECOVERING = ("x2", "x3", "x6")
 RULE_OFF = {"MILLRACE_TEST_OUTCOME_RULE": "off"}
 
 
@@ -28,6 +32,7 @@ def millrace(field, graph, name, rule=True, ring=4):
 
 def directed(field, name, rule=True, ring=4, make=None):
     """One schedule on a fresh pair of topics; returns (verdict, codes of the late request, recoveries, starts)."""
+    field.late_requests = True
     source, target = field.create(source=1, out=4)
     field.fill(source, RECORDS, partition=0)
     graph = field.straight(source, target, 4, batch={"max_records": BATCH})
@@ -55,7 +60,12 @@ def directed(field, name, rule=True, ring=4, make=None):
     subject.restarting = False
     recoveries = subject.recoveries()
     starts = subject.starts
+    subject.look_at_recoveries()
     subject.close()
+    if rule:
+        field.check_codes()
+        for number, seconds in subject.recovered.values():
+            field.figure("recovery", seconds / number)
     time.sleep(0.1)
     return field.verdict(graph, whole=rule), codes, recoveries, starts
 
@@ -71,6 +81,10 @@ def expect(field, name, rule, ring=4):
         if codes == [] and name != "x6":
             raise AssertionError(f"the late request took effect: {said}\n{verdict.text()}")
         verdict.demand(RECORDS)
+        if name in RECOVERING and field.rig.subject == "millrace":
+            if not recoveries:
+                raise NoEffect(f"nothing was recovered: {said}")
+            judge_each(field, RECOVERY, "recovery")
     elif not verdict.problems:
         raise NoEffect(f"nothing was damaged: {said}")
 
