@@ -35,6 +35,25 @@ class Tally:
         self.failed += failed
 
 
+# What failed, as it is said again at the end: there it is found, whatever came between.
+FAILURES = []
+
+
+def failures_of(output):
+    """What a step says of what failed. Ours: the FAILED lines, each with the lines below it that stand further in, and
+    the end. CTest: the end of each program that failed. Of any other step its end."""
+    lines, kept, within = output.splitlines(), [], False
+    for line in lines:
+        within = line.startswith("FAILED") or (within and line.startswith("  "))
+        kept += [line] if within else []
+    if kept:
+        return kept + lines[-2:]
+    programs = re.findall(r"^\s+(\d+) - \S+ \(", output.partition("The following tests FAILED")[2], re.M)
+    for number in programs:
+        kept += [line for line in lines if line.startswith(f"{number}: ")][-60:]
+    return kept or lines[-60:]
+
+
 def run(name, command, seconds, quiet=True, env=None):
     """Runs one step with its output in a log; returns (exit code, output). Its processes end with it."""
     path = os.path.join(LOGS, re.sub(r"[^a-z0-9.-]+", "-", name.lower()) + ".log")
@@ -60,7 +79,9 @@ def run(name, command, seconds, quiet=True, env=None):
     with open(path, errors="replace") as log:
         output = log.read()
     if code != 0 and quiet:
-        print("".join(f"     {line}\n" for line in output.splitlines()[-60:]), end="")
+        said = [f"     {line}" for line in failures_of(output)]
+        print("\n".join(said))
+        FAILURES.extend([name, *said[:30]])
     word = "ok" if code == 0 else "FAILED"
     print(f"{word:6} {name} ({time.monotonic() - begun:.0f} s)", flush=True)
     return code, output
@@ -184,6 +205,26 @@ def faults(tally):
     step(tally, "faults", ["tests/faults/run", "short"], 2400, env=dict(os.environ, MILLRACE_BIN=DAEMON))
 
 
+# Every secret of a test begins so.
+SECRET = re.compile(rb"canary[0-9a-f]{16}")
+
+
+def secrets_unsaid(tally):
+    """What tests and daemons said holds no secret: the logs of every step, and the daemons' that were kept."""
+    looked, found = 0, []
+    for top in (LOGS, os.path.join(ROOT, "build", "tests")):
+        for directory, _, names in os.walk(top):
+            for name in names if top == LOGS else set(names) & {"log"}:
+                path = os.path.join(directory, name)
+                with open(path, "rb") as file:
+                    text = file.read()
+                looked += len(text)
+                found += [os.path.relpath(path, ROOT)] if SECRET.search(text) else []
+    ok = looked > 0 and not found
+    print(f"{'ok' if ok else 'FAILED':6} no secret in {looked >> 10} KiB of logs", *found, flush=True)
+    tally.add(ok, not ok)
+
+
 def plain(tally, levels):
     if "checks" in levels:
         checks(tally)
@@ -245,6 +286,9 @@ def main():
                     ctest(tally, "asan", label, 2)
             else:
                 tally.add(0, 1)
+        secrets_unsaid(tally)
+    if FAILURES:
+        print("---- what failed", *FAILURES, sep="\n")
     print(f"{time.monotonic() - begun:.0f} s")
     print(f"{tally.passed} passed, {tally.failed} failed")
     return 1 if tally.failed else 0

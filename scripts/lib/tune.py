@@ -18,8 +18,6 @@ import sys
 import time
 import urllib.request
 
-import yaml
-
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 for part in ("kafka", "faults"):
     sys.path.insert(0, os.path.join(ROOT, "tests", part))
@@ -27,12 +25,12 @@ for part in ("kafka", "faults"):
 from cluster import Cluster  # noqa: E402  (the paths are set just above)
 from frames import PRODUCE  # noqa: E402
 from harness.daemon import Metrics, free_port  # noqa: E402
+from harness.prometheus import RULES, Prometheus  # noqa: E402
 from harness.tool import Tool  # noqa: E402
 from kproxy import delay  # noqa: E402
 
 WORK = os.path.join(ROOT, "build", "tune")
 BINARY = os.environ.get("MILLRACE_BIN", os.path.join(ROOT, "build", "release", "millrace"))
-RULES = os.path.join(ROOT, "config", "prometheus", "millrace.rules.yml")
 SOURCE, COPY, DEAD = "tune.in", "tune.out", "tune.dead"
 PARTITIONS = 4
 NORMAL = 500  # records a second
@@ -94,60 +92,13 @@ def sooner(text):
     """Alert rules in which a minute is a second: ranges, `for`, and seconds of lag."""
     text = re.sub(r"\[(\d+)m\]", r"[\1s]", text)
     text = re.sub(r"for: (\d+)m$", r"for: \1s", text, flags=re.M)
-    return re.sub(r"(millrace_partition_lag_seconds\) >) 300", r"\1 5", text)
+    return re.sub(r"(millrace_source_lag_max_seconds\) >) 300", r"\1 5", text)
 
 
-class Prometheus:
-    """A server of its own, in a folder of this demo; it looks every second."""
-
-    def __init__(self, target):
-        path = os.path.join(ROOT, "build", "deps", "bin") + os.pathsep + os.environ["PATH"]
-        program = shutil.which("prometheus", path=path)
-        if not program:
-            raise Failed("prometheus is not there; scripts/setup fetches it")
-        folder = os.path.join(WORK, "prometheus")
-        os.makedirs(folder)
-        with open(RULES, encoding="utf-8") as file:
-            rules = sooner(file.read())
-        with open(os.path.join(folder, "rules.yml"), "w", encoding="utf-8") as file:
-            file.write(rules)
-        settings = {
-            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
-            "rule_files": ["rules.yml"],
-            "scrape_configs": [{"job_name": "millrace", "static_configs": [{"targets": [target]}]}],
-        }
-        with open(os.path.join(folder, "prometheus.yml"), "w", encoding="utf-8") as file:
-            yaml.safe_dump(settings, file)
-        self.address = f"127.0.0.1:{free_port()}"
-        with open(os.path.join(folder, "log"), "wb") as log:
-            self.process = subprocess.Popen(
-                [
-                    program,
-                    f"--config.file={folder}/prometheus.yml",
-                    f"--storage.tsdb.path={folder}/data",
-                    f"--web.listen-address={self.address}",
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-
-    def firing(self):
-        """{name: summary} of the alerts that fire."""
-        text = fetch(f"http://{self.address}/api/v1/alerts")
-        alerts = json.loads(text)["data"]["alerts"] if text else []
-        return {
-            each["labels"]["alertname"]: each["annotations"]["summary"] for each in alerts if each["state"] == "firing"
-        }
-
-    def close(self):
-        self.process.terminate()
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+def watching(target):
+    """A Prometheus in a folder of this demo, with the alerts of config/prometheus."""
+    with open(RULES, encoding="utf-8") as file:
+        return Prometheus(os.path.join(WORK, "prometheus"), target, sooner(file.read()))
 
 
 class Pipeline:
@@ -355,7 +306,7 @@ class Show:
     def quiet(self):
         heading(f"A quiet pipeline: {NORMAL} records a second")
         self.pipeline.start()
-        self.prometheus = Prometheus(self.pipeline.http)
+        self.prometheus = watching(self.pipeline.http)
         self.load(NORMAL, partitions=PARTITIONS)
         self.until(self.level, SHOWS_SECONDS, "it keeps up, and the advice says so")
         say(f"       the page: http://{self.pipeline.http}/   Prometheus: http://{self.prometheus.address}/alerts")
@@ -370,7 +321,7 @@ class Show:
     def destination_slows(self):
         heading(f"The destination slows: each produce request waits for {SLOW_S * 1000:.0f} ms")
         rule = self.cluster.proxy.rule(delay(SLOW_S), api=PRODUCE, times=None)
-        self.shows("destination", ["MillraceLag", "MillraceLagGrows"])
+        self.shows("destination", ["MillraceLag", "MillraceLagGrows"], "producer.batch_size")
         states = {worker["rate"]["state"] for worker in self.pipeline.ask("/api/status").get("workers", [])}
         self.check("saturated" in states, f"backpressure holds reading back: workers are {', '.join(sorted(states))}")
         self.pipeline.turn("batch_size: 16KiB", "batch_size: 1MiB, linger: 100ms")
@@ -397,7 +348,7 @@ class Show:
         heading(f"One hot key: 95 of 100 of {4 * NORMAL} records a second have it")
         self.unload()
         self.load(4 * NORMAL, hot=95)
-        self.shows("hot_key", ["MillraceHotKey"])
+        self.shows("hot_key", ["MillraceHotKey"], "rate.max_per_partition")
         self.pipeline.turn("max_per_partition: 1500/s", "max_per_partition: 10000/s")
         # The key goes on being hot, and so does its alert.
         self.until(self.level, MENDED_SECONDS, "its partition may be read faster now: the lag is worked off")

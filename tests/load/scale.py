@@ -47,14 +47,25 @@ class Scale(threading.Thread):
     def most(self):
         return max(self.samples) / MIB
 
-    def judge(self, flat=True, limit_mib=LIMIT_MIB):
+    def judge(self, flat=True, limit_mib=LIMIT_MIB, waves=False):
+        """waves: memory rises and falls by its nature, in periods as long as a quarter; then its peaks are compared."""
         quarter = len(self.samples) // 4
-        second = statistics.median(self.samples[quarter : 2 * quarter]) / MIB
-        last = statistics.median(self.samples[-quarter:]) / MIB
-        self.place.note(f"{self.most():.0f} MiB resident at most, {second:.0f} in quarter 2, {last:.0f} in quarter 4")
+        if waves:
+            before, after = max(self.samples[: 2 * quarter]), max(self.samples[2 * quarter :])
+            words = ("half 1", "half 2")
+        else:
+            before, after = (
+                statistics.median(self.samples[quarter : 2 * quarter]),
+                statistics.median(self.samples[-quarter:]),
+            )
+            words = ("quarter 2", "quarter 4")
+        before, after = before / MIB, after / MIB
+        self.place.note(
+            f"{self.most():.0f} MiB resident at most, {before:.0f} in {words[0]}, {after:.0f} in {words[1]}"
+        )
         assert self.most() <= limit_mib, f"{self.most():.0f} MiB resident, more than the limit of {limit_mib}"
-        steady = last - second <= max(GROWTH_MOST * second, GROWTH_MOST_MIB)
-        assert steady or not flat, f"resident memory grows, from {second:.0f} to {last:.0f} MiB"
+        steady = after - before <= max(GROWTH_MOST * before, GROWTH_MOST_MIB)
+        assert steady or not flat, f"resident memory grows, from {before:.0f} to {after:.0f} MiB"
 
 
 def resident(pid):

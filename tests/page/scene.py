@@ -16,7 +16,8 @@ PARTITIONS = 8
 def edits_graph(place, interval="500ms", **top):
     """Edits by size, with a language: every kind of stage, several ports, dead letters, a table, watched readers."""
     names = [f"{SOURCE}-{port}" for port in ("huge", "middle", "small", "labelled", "dead")]
-    place.create(**{SOURCE: (PARTITIONS, {"retention.ms": "86400000"})}, **{name: 4 for name in names})
+    day = {"retention.ms": "86400000"}
+    place.create(**{SOURCE: (PARTITIONS, day)}, **{name: (4, day) for name in names})
     with open(os.path.join(place.directory, "languages.csv"), "w") as file:
         file.write("channel,language\n" + "".join(f"k{n},language {n % 7}\n" for n in range(97)))
     graph = place.graph(place.topic("edits-dead"), interval=interval, **top)

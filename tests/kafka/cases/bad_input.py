@@ -88,6 +88,8 @@ def run_through(place, topic, graph, corpus):
     items = feed(place, topic, corpus)
     daemon = place.daemon(graph)
     place.drained(graph, 60, daemon)
+    # The brokers have the offsets a moment before the daemon hears that they do.
+    daemon.wait(lambda: daemon.count("source_records_total") == len(items), 10, "count of what was read")
     metrics = daemon.metrics()
     assert metrics.balance() == len(items) * 1.0
     daemon.stop()
@@ -169,6 +171,8 @@ def bad_record_stops(place):
     for _ in range(2):
         code, _ = daemon.wait_end(20)
         assert code == 8, f"ended with {code}\n{daemon.tail()}"
+        ends = [event["kind"] for event in daemon.history("--events", "--last", "2")]
+        assert ends == ["policy_stop", "stop"], ends
         daemon = place.daemon(graph)
     daemon.kill()
     verdict = place.judge(graph, whole=False)

@@ -166,6 +166,18 @@ def seen_and_gone(outputs, dead, world):
     world["seen"] = list(world["final"][:10]) + [world["final"][10]._replace(value=b"other")]
 
 
+def nothing_seen(outputs, dead, world):
+    world["seen"] = []
+
+
+def last_not_seen(outputs, dead, world):
+    world["seen"], world["whole"] = list(world["final"][:-1]), True
+
+
+def not_looked_at(outputs, dead, world):
+    world["samples"] = [{}, {}]
+
+
 MUTANTS = {
     "first lost": ("I1", lost(lambda outputs: 0)),
     "middle lost": ("I1", lost(lambda outputs: len(outputs) // 2)),
@@ -196,15 +208,18 @@ MUTANTS = {
     "open transaction": ("I10", open_left),
     "offset went back": ("I11", went_back),
     "lag left": ("I12", behind),
+    "offsets not looked at": ("I11", not_looked_at),
     "seen and gone": ("I13", seen_and_gone),
+    "nothing seen": ("I13", nothing_seen),
+    "last never seen": ("I13", last_not_seen),
 }
 
 
 def judge(graph, sources, outputs, dead, world):
     checker = Checker(graph, sources, world["upto"])
     checker.outputs(outputs).dead_letters(dead).lag(world["ends"])
-    checker.stable(world.get("described", {})).progress(world.get("samples", []))
-    checker.observed(world.get("seen", world["final"][:50]), world["final"])
+    checker.stable(world.get("described", {})).progress(world.get("samples", [{(SOURCE, 0): 1}]))
+    checker.observed(world.get("seen", world["final"][:50]), world["final"], world.get("whole", False))
     return checker.verdict
 
 

@@ -1,6 +1,5 @@
 """The history: a row for every batch, whatever happens to its database, and the documented queries answer."""
 
-import json
 import os
 import re
 import sqlite3
@@ -31,14 +30,6 @@ def begin(place, records=2000, **top):
     return topic, graph
 
 
-def history(daemon, *words):
-    result = subprocess.run(
-        [daemon.binary, "history", daemon.file, "--json", *words], capture_output=True, text=True, timeout=30
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
-    return [json.loads(line) for line in result.stdout.splitlines()]
-
-
 def rows_written(daemon, least):
     return daemon.count("history_rows_total", kind="batch") >= least
 
@@ -59,16 +50,16 @@ def history_in_sqlite(place):
     place.drained(graph, 20, daemon)
     daemon.wait(lambda: daemon.count("source_records_total") == 2000, 10, "2,000 records counted")
     daemon.wait(lambda: rows_written(daemon, 1), 10, "a first row")
-    daemon.wait(lambda: sum(row["received"] for row in history(daemon, "--last", "1000")) == 2000, 10, "their rows")
-    rows = history(daemon, "--last", "1000")
+    daemon.wait(lambda: sum(row["received"] for row in daemon.history("--last", "1000")) == 2000, 10, "their rows")
+    rows = daemon.history("--last", "1000")
     assert all(row["sent"] == row["received"] and row["result"] == "committed" for row in rows), rows
     assert all(row["submitted_ms"] <= row["started_ms"] <= row["completed_ms"] for row in rows), rows
-    kinds = [event["kind"] for event in history(daemon, "--events", "--last", "100")]
+    kinds = [event["kind"] for event in daemon.history("--events", "--last", "100")]
     assert kinds[0] == "start" and "partition_assigned" in kinds and "worker_started" in kinds, kinds
 
     # An idle pipeline writes nothing: two ticks of offsets only would have come meanwhile.
     time.sleep(1.5)
-    assert len(history(daemon, "--last", "1000")) == len(rows)
+    assert len(daemon.history("--last", "1000")) == len(rows)
 
     path = os.path.join(daemon.state, graph.top["pipeline"], "a", "history.sqlite")
     with sqlite3.connect(path, isolation_level=None) as locker:
@@ -82,9 +73,9 @@ def history_in_sqlite(place):
         check_flow(place, graph, daemon, topic, 2000)
         daemon.wait(lambda: daemon.count("history_usable") == 0, 20, "word of the lock")
         locker.execute("COMMIT")
-    daemon.wait(lambda: sum(row["received"] for row in history(daemon, "--last", "1000")) == 2500, 40, "the rows kept")
+    daemon.wait(lambda: sum(row["received"] for row in daemon.history("--last", "1000")) == 2500, 40, "the rows kept")
     daemon.stop()
-    assert [event["kind"] for event in history(daemon, "--events", "--last", "1")] == ["stop"]
+    assert [event["kind"] for event in daemon.history("--events", "--last", "1")] == ["stop"]
     place.judge(graph)
 
 
@@ -136,7 +127,7 @@ def history_in_postgresql(place):
         received = "SELECT coalesce(sum(received), 0) FROM batches"
         daemon.wait(lambda: rows_written(daemon, 1), 15, "a first row")
         place.until(lambda: postgres.ask(received) == [["2000"]], 15, "2,000 records in rows", daemon)
-        assert sum(row["received"] for row in history(daemon, "--last", "1000")) == 2000
+        assert sum(row["received"] for row in daemon.history("--last", "1000")) == 2000
         for query in documented_queries():
             postgres.ask(query)
         running = postgres.ask(documented_queries()[0])

@@ -234,6 +234,8 @@ def audited(place):
     place.produce(numbered(topic, 200, 300, 0))
     code, _ = daemon.wait_end(30)
     assert code == 8 and "is 60, our last commit wrote 100" in daemon.log_text(), f"ended with {code}\n{daemon.tail()}"
+    ends = [event["kind"] for event in daemon.history("--events", "--last", "2")]
+    assert ends == ["offset_audit", "stop"], ends
     daemon = place.daemon(graph)
     code, _ = daemon.wait_end(30)
     assert code == 8 and "--accept-offsets" in daemon.log_text(), f"ended with {code}\n{daemon.tail()}"

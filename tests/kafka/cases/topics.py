@@ -86,6 +86,12 @@ def topics_measured(place):
     rate = float(lines_with(text, copy, "records/s")[0].split(": ")[1].split(" ")[0])
     assert 50 < rate < 1000, text
     assert lines_with(text, "storage:", "retention 1d, replication 3"), text
+    # What the brokers say of the topic goes before what is expected of it.
+    place.kafka("alterConfig", topic=copy, configs={"retention.ms": "604800000"})
+    code, text = command(place, daemon, "topics", "--connect", "--measured", "--over", "1s")
+    assert code == 0 and lines_with(text, "storage:", "retention 7d, replication 1, as the topic is"), text
+    of_copy = {"destination": "copy", "topic": copy}
+    daemon.wait(lambda: daemon.count("destination_storage_bytes", **of_copy) > 0, 60, "storage as a metric")
     daemon.stop()
     code, text = command(place, daemon, "topics", "--measured", "--over", "1s")
     assert code == 1 and "does not answer" in text, text

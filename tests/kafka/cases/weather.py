@@ -135,7 +135,7 @@ def watchdog_is_fed_in_an_outage(place):
     place.produce(numbered(topic, 0, 2000))
     daemon = place.daemon(graph, start=False, rate={"max_per_partition": "200/s"})
     manager = Manager(daemon.directory)
-    daemon.environment = manager.environment()
+    daemon.environment.update(manager.environment())
     daemon.start()
     daemon.wait(lambda: sum(place.committed(graph.top["pipeline"]).values()) > 100, 30, "commits")
     broker.freeze()

@@ -10,9 +10,9 @@ I7 headers    headers and timestamp are exact
 I8 partition  the destination's partition is the documented one
 I9 dead       each rejected record is in the dead letters once, with its bytes, its reason and its position
 I10 open      no transaction is left open: last stable offset = high watermark
-I11 progress  committed offsets never went back
+I11 progress  committed offsets never went back whenever they were looked at, which they were
 I12 lag       at the end nothing is left to read
-I13 observed  a reader that looked on saw what stands there now
+I13 observed  a reader that looked on saw what stands there now, and saw something
 """
 
 from collections import defaultdict, deque
@@ -246,6 +246,8 @@ class Checker:
 
     def progress(self, samples):
         """samples: [{(topic, partition): offset}] of the group, in the order of time."""
+        if not any(samples):
+            self.verdict.add("I11", "nobody has looked at the committed offsets")
         highest = {}
         for sample in samples:
             for partition, offset in sample.items():
@@ -262,8 +264,10 @@ class Checker:
                 self.verdict.add("I12", f"{partition} is committed up to {committed} of {end}")
         return self
 
-    def observed(self, seen, final):
-        """What the onlooker saw must be the beginning of what stands in each partition."""
+    def observed(self, seen, final, whole=False):
+        """What the onlooker saw must be the beginning of what stands in each partition; whole: all of it."""
+        if final and not seen:
+            self.verdict.add("I13", "nothing was seen")
         by_partition = defaultdict(list)
         for record in final:
             by_partition[record[:2]].append(record)
@@ -276,4 +280,6 @@ class Checker:
                 return self
             at[place] += 1
             self.verdict.counts["observed"] += 1
+        if whole and len(seen) < len(final):
+            self.verdict.add("I13", f"{len(final) - len(seen)} of {len(final)} records were never seen")
         return self

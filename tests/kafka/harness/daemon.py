@@ -55,7 +55,8 @@ class Daemon:
         self.output = output
         self.process = None
         self.arguments = []
-        self.environment = {}  # beside the test's own
+        # Beside the test's own. Where it leaves notes of itself is no concern of whoever runs the tests.
+        self.environment = {"XDG_STATE_HOME": os.path.join(directory, "home")}
 
     def write(self):
         with open(self.file, "w") as file:
@@ -104,6 +105,14 @@ class Daemon:
     def log_text(self):
         with open(self.log, errors="replace") as file:
             return file.read()
+
+    def history(self, *words):
+        """The rows that `millrace history` prints of this daemon."""
+        result = subprocess.run(
+            [self.binary, "history", self.file, "--json", *words], capture_output=True, text=True, timeout=30
+        )
+        assert result.returncode == 0, result.stdout + result.stderr
+        return [json.loads(line) for line in result.stdout.splitlines()]
 
     def running(self):
         return self.process is not None and self.process.poll() is None

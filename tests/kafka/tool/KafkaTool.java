@@ -18,6 +18,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Properties;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
@@ -49,6 +50,7 @@ import org.apache.kafka.common.acl.AclBindingFilter;
 import org.apache.kafka.common.acl.AclOperation;
 import org.apache.kafka.common.acl.AclPermissionType;
 import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.errors.RetriableException;
 import org.apache.kafka.common.quota.ClientQuotaAlteration;
 import org.apache.kafka.common.quota.ClientQuotaEntity;
 import org.apache.kafka.common.resource.PatternType;
@@ -121,7 +123,7 @@ public final class KafkaTool {
       case "load": return load(request);
       case "loadStop": return loaders.remove(request.get("name").asText()).finish();
       case "observe": return observe(request);
-      case "observeStop": return observers.remove(request.get("name").asText()).finish();
+      case "observeStop": return observers.remove(request.get("name").asText()).finish(request.path("read_on").asInt(0));
       default: throw new IllegalArgumentException("unknown command " + request.get("do"));
     }
   }
@@ -200,8 +202,8 @@ public final class KafkaTool {
     Map<String, TopicDescription> found;
     try {
       found = admin.describeTopics(counts.keySet()).allTopicNames().get(LIMIT_SECONDS, TimeUnit.SECONDS);
-    } catch (java.util.concurrent.ExecutionException unknownYet) {
-      return false;
+    } catch (ExecutionException error) {
+      return notYet(error);
     }
     Map<TopicPartition, OffsetSpec> all = new HashMap<>();
     for (Map.Entry<String, Integer> entry : counts.entrySet()) {
@@ -217,10 +219,18 @@ public final class KafkaTool {
     // Only a broker that knows of its leadership answers this one, and not each broker knows of a new topic at once.
     try {
       offsets(admin, all, false);
-    } catch (org.apache.kafka.common.errors.UnknownTopicOrPartitionException unknownYet) {
-      return false;
+    } catch (ExecutionException error) {
+      return notYet(error);
     }
     return true;
+  }
+
+  // False when asking again can help: a broker that does not know the topic or its leadership yet. Else the error itself.
+  private static boolean notYet(ExecutionException error) throws ExecutionException {
+    if (error.getCause() instanceof RetriableException) {
+      return false;
+    }
+    throw error;
   }
 
   // For each topic its id, and for each partition: begin, end (high watermark), stable (last stable offset).

@@ -17,8 +17,10 @@ final class Observer extends Thread {
   private final List<String> topics;
   private final String file;
   private volatile boolean stopping;
+  private volatile long readUntilMs;  // when stopping: what is readable by then is read
   private volatile String problem;
   private volatile long count;
+  private volatile boolean behind = true;
 
   Observer(String bootstrap, JsonNode request) {
     super("observer");
@@ -35,7 +37,7 @@ final class Observer extends Thread {
       List<TopicPartition> all = RecordFile.partitions(consumer, topics);
       consumer.assign(all);
       consumer.seekToBeginning(all);
-      while (!stopping) {
+      while (!stopping || System.currentTimeMillis() < readUntilMs && (behind = behind(consumer, all))) {
         for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(100))) {
           RecordFile.write(out, topics.indexOf(record.topic()), record);
           count++;
@@ -46,9 +48,16 @@ final class Observer extends Thread {
     }
   }
 
-  JsonNode finish() throws InterruptedException {
+  // The end that a read_committed reader is told is the last stable offset.
+  private static boolean behind(KafkaConsumer<byte[], byte[]> consumer, List<TopicPartition> all) {
+    return consumer.endOffsets(all).entrySet().stream().anyMatch(end -> consumer.position(end.getKey()) < end.getValue());
+  }
+
+  JsonNode finish(int seconds) throws InterruptedException {
+    readUntilMs = System.currentTimeMillis() + TimeUnit.SECONDS.toMillis(seconds);
     stopping = true;
-    join(TimeUnit.SECONDS.toMillis(20));
-    return KafkaTool.JSON.createObjectNode().put("records", count).put("problem", problem).put("ended", !isAlive());
+    join(TimeUnit.SECONDS.toMillis(20 + seconds));
+    return KafkaTool.JSON.createObjectNode().put("records", count).put("problem", problem).put("ended", !isAlive())
+        .put("behind", behind);
   }
 }

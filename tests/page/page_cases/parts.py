@@ -34,6 +34,9 @@ def check_parts(tab, daemon):
     assert re.search(r"Read\s+[0-9.,]+k?/s", tab.text("#tiles")), tab.text("#tiles")
     assert tab.ask("document.querySelectorAll('#workers tr').length") == 1 + 2
     assert "it closes" in tab.text("#books")
+    # A day of what comes now, on all brokers.
+    storage = tab.ask("[...document.querySelectorAll('#destinations td:nth-child(8)')].map((c) => c.innerText)")
+    assert len(storage) == 5 and re.fullmatch(r"[0-9.,]+ [KMG]iB", storage[0]), (storage, tab.text("#destinations"))
     tab.wait(f"[...document.querySelectorAll('#flow canvas')].every({HAS_DRAWING})", 10, "six charts")
     show(tab, "last")
     assert tab.ask("document.querySelectorAll('#batches tr').length") > 10

@@ -1,10 +1,13 @@
 """What the page says while something is wrong, and that it finds back by itself; many pages at once."""
 
+import json
 import os
+import re
 import subprocess
 import time
 
 from harness.case import case
+from harness.records import to_send
 from scene import Looking, edits_graph, show
 
 TABS_OPEN = 10
@@ -73,6 +76,53 @@ def troubles_are_seen(place):
         daemon.start()
         daemon.wait_ready(60)
         tab.wait("document.querySelector('#state').innerText === 'ready'", 90, "the daemon that is back")
+    daemon.stop()
+
+
+# Some thousand steps for each record.
+MANY = str(list(range(100)))
+SLOW = f"{MANY}.all(i, {list(range(60))}.all(j, i * j + int(value.delta) > -1000000))"
+
+
+def holds(selector, pattern):
+    """An expression for the page: whether the text of this element has such a part."""
+    return f"new RegExp({json.dumps(pattern)}).test(document.querySelector('{selector}').textContent)"
+
+
+@case(seconds=240)
+def behind_and_slow(place):
+    """A stage that takes the processors is marked; catching up has percent, pace and time left until it is level"""
+    source, *_ = place.create(**{"slow": 4, "slow-out": 2, "slow-dead": 1})
+    graph = place.graph(place.topic("slow-dead"), interval="500ms", workers=1)
+    graph.source("all", [source])
+    graph.filter("looked-at", "all", SLOW, None)
+    graph.filter("cheap", "looked-at", "value.delta < 1000000", None)
+    graph.destination("out", "cheap", place.topic("slow-out"), 2)
+    place.produce([to_send(source, b'{"delta":%d}' % n, partition=n % 4) for n in range(60_000)])
+    daemon = place.daemon(graph)
+    daemon.wait_ready(40)
+    with Looking(place) as browser:
+        tab = look(browser, daemon)
+        marked = "document.querySelector('#graph .mark.slow')"
+        tab.wait(f"{marked} !== null", 60, "a slow stage")
+        assert tab.ask(f"{marked}.dataset.node") == "looked-at", tab.text("#graph")
+        assert tab.ask("document.querySelectorAll('#graph .mark').length") == 1
+        busy = r"slow: \d+ % of a processor"
+        tab.wait(holds("#graph", busy), 30, "how busy it is")
+        assert tab.ask("document.querySelector('#advice').dataset.kind") == "stage", tab.text("#advice")
+        far = r"\d+ % caught up at [0-9.,]+k?/s, level in \d+"
+        tab.wait(holds("#tiles", far), 60, "how far it has come")
+        assert re.search(r"\d+ % are caught up, level in \d+ s", tab.text("#advice")), tab.text("#advice")
+        way = json.loads(daemon.get("/api/status")[1])["catch_up"]
+        assert way["behind"] and 0 < way["percent"] < 100 and way["rate"] > 0 and way["seconds_left"] > 0, way
+        with open(daemon.file) as file:
+            slow = file.read()
+        assert slow.count(MANY) == 1
+        with open(daemon.file, "w") as file:
+            file.write(slow.replace(MANY, "[1]"))
+        subprocess.run([daemon.binary, "reload", daemon.file], check=True, capture_output=True, timeout=60)
+        tab.wait("!document.querySelector('#tiles').innerText.includes('caught up')", 90, "level")
+        tab.wait(f"{marked} === null", 30, "no slow stage any more")
     daemon.stop()
 
 

@@ -120,7 +120,7 @@ def hostile_clients(place):
     place.note(f"{crowded:.0f} records a second, {usual:.0f} before; {ended} connections ended by it")
     place.note(f"HTTP took {share:.0%} of a processor")
     # The pace says little on a machine that does other things as well; what the server's threads take says it all.
-    assert crowded > 0, "no record while they were there"
+    assert crowded >= usual / 3, f"{crowded:.0f} records a second while they were there, {usual:.0f} before"
     assert share <= HTTP_SHARE_MOST, f"HTTP took {share:.0%} of a processor"
     assert ended >= 16, "nobody was sent away: the time-out does nothing"
     daemon.wait(lambda: daemon.get("/healthz")[0] == 200, 20, "/healthz")
