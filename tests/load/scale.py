@@ -10,9 +10,11 @@ from harness.broker import Broker
 MIB = 1 << 20
 LIMIT_MIB = 256
 EVERY_SECONDS = 0.1
-# From the second quarter of a run to the last, as a part or in all: what the allocator keeps settles within the first.
+WINDOW_SECONDS = 0.5
+# From the second quarter of a run to the last, as a part or in all: what the allocator keeps settles within the first,
+# or, in a run of ten seconds, nearly so. A queue without a bound grows by hundreds.
 GROWTH_MOST = 0.05
-GROWTH_MOST_MIB = 10
+GROWTH_MOST_MIB = 25
 
 
 def big_broker(directory):
@@ -100,3 +102,32 @@ def settled(daemon, records, seconds=10):
     """All were read, and the sheet closes."""
     daemon.wait(lambda: records_of(daemon) == records, seconds, f"{records} records in its books")
     daemon.metrics().balance()
+
+
+def race(one, other, records):
+    """Two daemons side by side, so that both have the same machine, until one is through. Returns samples: when, and
+    the records of both."""
+    samples = [(time.monotonic(), 0, 0)]
+    while max(samples[-1][1:]) < records:
+        for daemon in (one, other):
+            daemon.must_run()
+        time.sleep(0.05)
+        samples.append((time.monotonic(), records_of(one), records_of(other)))
+    return samples
+
+
+def share_in_all(samples):
+    """The records of the first in parts of those of the second."""
+    return samples[-1][1] / samples[-1][2]
+
+
+def usual_share(samples):
+    """The same of their usual pace: the median over windows from when both have begun, which a moment in which one of
+    them waited for its broker does not move."""
+    marks = [next((sample for sample in samples if min(sample[1:]) > 0), samples[-1])]
+    for sample in samples:
+        if sample[0] >= marks[-1][0] + WINDOW_SECONDS:
+            marks.append(sample)
+    paces = [[(b[i] - a[i]) / (b[0] - a[0]) for a, b in zip(marks, marks[1:])] for i in (1, 2)]
+    assert len(paces[0]) >= 5, f"too short to compare: {len(paces[0])} windows"
+    return statistics.median(paces[0]) / statistics.median(paces[1])
