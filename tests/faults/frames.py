@@ -37,9 +37,9 @@ NAMES = {
 }
 
 # From this version on a request has tagged fields and compact strings.
-FLEXIBLE = {0: 9, 8: 8, 9: 6, 10: 3, 11: 6, 12: 4, 14: 4, 22: 2, 24: 3, 25: 3, 26: 3, 28: 3, 68: 0}
+FLEXIBLE = {0: 9, 1: 12, 3: 9, 8: 8, 9: 6, 10: 3, 11: 6, 12: 4, 14: 4, 22: 2, 24: 3, 25: 3, 26: 3, 28: 3, 68: 0}
 
-NOT_COORDINATOR, NOT_ENOUGH_REPLICAS, ILLEGAL_GENERATION = 16, 19, 22
+LEADER_NOT_AVAILABLE, NOT_LEADER, NOT_COORDINATOR, NOT_ENOUGH_REPLICAS, ILLEGAL_GENERATION = 5, 6, 16, 19, 22
 INVALID_PRODUCER_EPOCH, INVALID_TXN_STATE, CONCURRENT_TRANSACTIONS = 47, 48, 51
 
 
@@ -78,6 +78,9 @@ class Cursor:
         self.at += size
         return self.data[self.at - size : self.at].decode()
 
+    def numbers(self):
+        return [self.take("i") for _ in range(self.count())]
+
     def skip_bytes(self):
         size = self.varint() - 1 if self.compact else self.take("i")
         self.at += max(0, size)
@@ -114,6 +117,9 @@ class Output:
         self.varint(len(raw) + 1) if self.compact else self.put("h", len(raw))
         self.data += raw
         return self
+
+    def numbers(self, values):
+        return self.count(len(values)).put(f"{len(values)}i", *values)
 
     def tags(self):
         return self.varint(0) if self.compact else self
@@ -313,3 +319,56 @@ class Request:
         if self.version >= 8:
             out.count(0)
             out.varint(0) if out.compact else out.put("h", -1)
+
+    # --- answers that say something else ---
+
+    def without_brokers(self, answer):
+        """The answer to this Metadata request as a broker gives it that is registering anew: it names no broker and no
+        controller, and no partition has a leader or a replica in sync. Leaders' epochs stay as they are: after higher
+        ones a client would take the true answers that come later for old ones."""
+        if self.api != METADATA or not 10 <= self.version <= 13:
+            raise ValueError(f"brokers are not known in an answer to {self.name} v{self.version}")
+        cursor, out = Cursor(answer, 4, self.compact), Output(self.compact)
+        cursor.tags(), cursor.take("i")
+        out.data += answer[: cursor.at]
+        for _ in range(cursor.count()):
+            cursor.take("i"), cursor.string(), cursor.take("i"), cursor.string(), cursor.tags()
+        out.count(0)
+        kept = cursor.at
+        cursor.string()
+        out.data += answer[kept : cursor.at]
+        cursor.take("i")
+        out.put("i", -1)
+        topics = cursor.count()
+        out.count(topics)
+        for _ in range(topics):
+            self.topic_without_leaders(cursor, out)
+        out.data += answer[cursor.at :]
+        return bytes(out.data)
+
+    def topic_without_leaders(self, cursor, out):
+        kept = cursor.at
+        cursor.take("h"), cursor.string(), cursor.take("16s"), cursor.take("?")
+        out.data += cursor.data[kept : cursor.at]
+        partitions = cursor.count()
+        out.count(partitions)
+        for _ in range(partitions):
+            cursor.take("h")
+            number, _, epoch = cursor.take("i"), cursor.take("i"), cursor.take("i")
+            replicas, _, _ = cursor.numbers(), cursor.numbers(), cursor.numbers()
+            out.put("hiii", LEADER_NOT_AVAILABLE, number, -1, epoch).numbers(replicas).numbers([]).numbers(replicas)
+            cursor.tags(), out.tags()
+        kept = cursor.at
+        cursor.take("i"), cursor.tags()
+        out.data += cursor.data[kept : cursor.at]
+
+    def without_leader(self, answer):
+        """The answer to this Fetch request as of a broker that does not lead the first partition any more."""
+        if self.api != FETCH or not 13 <= self.version <= 17:
+            raise ValueError(f"partitions are not known in an answer to {self.name} v{self.version}")
+        cursor = Cursor(answer, 4, self.compact)
+        cursor.tags(), cursor.take("i"), cursor.take("h"), cursor.take("i")
+        if cursor.count() == 0:
+            return answer
+        cursor.take("16s"), cursor.count(), cursor.take("i")
+        return answer[: cursor.at] + struct.pack(">h", NOT_LEADER) + answer[cursor.at + 2 :]

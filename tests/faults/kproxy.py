@@ -147,6 +147,17 @@ def error(code):
     return act
 
 
+def rewrite(change, called):
+    """An answer goes on as `change(request, answer)` makes it."""
+
+    async def act(frame):
+        frame.data = change(frame.request, frame.data)
+        called(frame)
+        return FORWARD
+
+    return act
+
+
 def kill(pid, forward=True, called=None):
     """SIGKILL for a process; pid may be a function. forward: the frame goes on to a broker (a client is gone)."""
 
@@ -292,7 +303,7 @@ class Link:
                     awaited[1].set_result(frame)
                 await self.proxy.gate(self)
                 if not awaited and await self.proxy.judge(frame) and not self.client_gone:
-                    await self.pour(self.client, data)
+                    await self.pour(self.client, frame.data)
         except (OSError, asyncio.IncompleteReadError):
             return
 

@@ -1,9 +1,10 @@
 """Brokers that die, stop, stand still, or cannot be reached, one at a time and all at once."""
 
 import time
+from contextlib import contextmanager
 
-from frames import JOIN_GROUP
-from kproxy import SWALLOWED
+from frames import FETCH, JOIN_GROUP, METADATA, Request
+from kproxy import SWALLOWED, rewrite
 from rig import NoEffect, part
 from world import World, resident
 
@@ -11,6 +12,7 @@ ROLES = ["controller", "group coordinator", "transaction coordinator", "source l
 SINGLE = ["kill", "stop", "freeze", "isolate", "isolate from one"]
 KINDS = [*SINGLE, "reset", "elect", "move coordinators", "all"]
 WITHOUT_SECONDS = 60
+NAMED_AGAIN_SECONDS = 20
 COORDINATORS = ["__consumer_offsets", "__transaction_state"]
 
 
@@ -176,6 +178,39 @@ def join_is_lost(field):
     field.proxy.unrule(rule)
     field.count("join lost", len(lost))
     field.figure("join lost to a commit on every partition", world.storm.progress_everywhere(60))
+    world.finish()
+
+
+@contextmanager
+def registering(field, client):
+    """Meanwhile brokers answer a client as when they register anew: they lead nothing, and there are no brokers."""
+    changes = {
+        "fetches without a leader": (FETCH, Request.without_leader),
+        "answers without brokers": (METADATA, Request.without_brokers),
+    }
+    rules = []
+    for what, (api, change) in changes.items():
+        field.count(what, 0)
+        act = rewrite(change, lambda frame, what=what: field.count(what))
+        rules.append(field.proxy.rule(act, on="answer", api=api, client=client, times=None))
+    yield
+    field.proxy.unrule(*rules)
+
+
+@part("no-brokers")
+def no_brokers_named(field):
+    """Five times a broker that registers anew names no broker for a second: the consumers ask on, and go on, exact"""
+    # So long a session that nothing but an answer brings back a client that has nobody left to ask.
+    world = World(field, ["a"], rate=1000, kafka={"session_timeout": "90s"})
+    (member,) = world.members
+    # Without its patch the library gives up everybody by a race within it, which comes out so mostly and not always.
+    for _ in range(5):
+        with registering(field, world.storm.client(member)):
+            time.sleep(1)
+        took = world.storm.progress_everywhere(NAMED_AGAIN_SECONDS, times=2)
+        field.figure("brokers named again to a commit on every partition", took)
+    if member.starts != 1:
+        raise AssertionError(f"answers without brokers ended the process: codes {member.codes}")
     world.finish()
 
 

@@ -10,12 +10,24 @@ import threading
 import time
 
 import kproxy
-from frames import END_TXN, INVALID_TXN_STATE
+from frames import END_TXN, INVALID_TXN_STATE, METADATA, Request
 from rig import Millrace, NoEffect, Subject, part
 
 LIMIT_SECONDS = 10
 QUIET_SECONDS = 0.3  # long enough for a frame that was not to come to have come
 LARGE = 10_000
+# What Kafka 4.1.0 answered to Metadata v13 about a topic, just before it registered anew and meanwhile, from behind the
+# correlation on. The leader's epoch, which such a broker raises, is 1 in both.
+HEAD, CLUSTER = "0000000000", "1762576c7362484a68593255745a6d46316248527a4d51"
+TOPIC = "020000057265616caa58db3d608447adb2f7cef4ad34710f0002"
+NAMED = bytes.fromhex(
+    f"{HEAD}02000000010a3132372e302e302e3100009c970000{CLUSTER}00000001{TOPIC}"
+    "00000000000000000001000000010200000001020000000101008000000000000000"
+)
+UNNAMED = bytes.fromhex(
+    f"{HEAD}01{CLUSTER}ffffffff{TOPIC}"
+    "000500000000ffffffff000000010200000001010200000001008000000000000000"
+)
 
 
 class Echo(threading.Thread):
@@ -41,9 +53,9 @@ class Echo(threading.Thread):
             try:
                 while True:
                     request = whole_frame(connection)
-                    (number,) = struct.unpack_from(">i", request, 4)
+                    api, _, number = struct.unpack_from(">hhi", request)
                     self.arrived.append(number)
-                    answer = struct.pack(">iih", number, 0, 0)
+                    answer = struct.pack(">i", number) + (NAMED if api == METADATA else bytes(6))
                     connection.sendall(struct.pack(">i", len(answer)) + answer)
             except OSError:
                 return
@@ -69,7 +81,7 @@ def whole_frame(connection):
 
 
 class Client:
-    """One connection that sends EndTxn requests under a name. No two requests of a run have one number."""
+    """One connection that sends requests, mostly EndTxn, under a name. No two requests of a run have one number."""
 
     numbers = itertools.count(1)
 
@@ -78,10 +90,12 @@ class Client:
         self.connection = socket.create_connection(("127.0.0.1", port), LIMIT_SECONDS)
 
     def send(self, padding=0):
-        self.number = next(self.numbers)
         identity = b"i" * (padding + 1)
-        head = struct.pack(">hhih", END_TXN, 1, self.number, len(self.name)) + self.name
-        data = head + struct.pack(">h", len(identity)) + identity + struct.pack(">qh?", 7, 3, True)
+        return self.ask(END_TXN, 1, struct.pack(">h", len(identity)) + identity + struct.pack(">qh?", 7, 3, True))
+
+    def ask(self, api, version, body):
+        self.number = next(self.numbers)
+        data = struct.pack(">hhih", api, version, self.number, len(self.name)) + self.name + body
         self.connection.sendall(struct.pack(">i", len(data)) + data)
         return self.number
 
@@ -182,6 +196,16 @@ def refusing_one(stand):
     assert stand.client.receive() == (number, INVALID_TXN_STATE) and number not in stand.echo.arrived
 
 
+def rewriting(stand):
+    """Byte for byte what a real broker has answered."""
+    rewritten = []
+    act = kproxy.rewrite(Request.without_brokers, rewritten.append)
+    stand.proxy.rule(act, on="answer", api=METADATA)
+    number = stand.client.ask(METADATA, 13, b"\0")
+    answer = whole_frame(stand.client.connection)
+    assert answer == struct.pack(">i", number) + UNNAMED and len(rewritten) == 1, answer.hex()
+
+
 def killing(stand):
     sleeper = subprocess.Popen(["sleep", "60"], stdin=subprocess.DEVNULL)
     called = []
@@ -270,8 +294,8 @@ def breaking_all(stand):
 
 
 VERBS = [
-    *(passing, delaying, slowing, dropping, resetting, cutting, refusing_one, killing, holding, stalling, looking),
-    *(black_hole, black_hole_for_one, refusing_all, breaking_all),
+    *(passing, delaying, slowing, dropping, resetting, cutting, refusing_one, rewriting, killing, holding),
+    *(stalling, looking, black_hole, black_hole_for_one, refusing_all, breaking_all),
 ]
 
 
