@@ -212,10 +212,15 @@ class Cluster:
                 time.sleep(0.1)
 
     def all_in_sync(self):
-        """Whether every partition, internal ones too, has all replicas in sync: only then is a fault a single one."""
+        """Whether every partition, internal ones too, has all replicas in sync, as each broker knows it: only then is a
+        fault a single one. One that stood still knows for a moment what was true before."""
+        running = [node for node in self.nodes if node.process and not node.frozen]
+        return bool(running) and all(self.all_in_sync_as_told_by(node) for node in running)
+
+    def all_in_sync_as_told_by(self, node):
         body = kafka_wire.Writer().pack("i", -1)
         try:
-            with self.wire(3.0) as wire:
+            with kafka_wire.Cluster(f"{node.host}:{node.direct}", timeout=3.0) as wire:
                 reader = wire.call(kafka_wire.METADATA, 1, body)
         except (OSError, kafka_wire.KafkaError):
             return False

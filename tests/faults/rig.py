@@ -25,6 +25,7 @@ from harness.checker import Checker  # noqa: E402
 from harness.daemon import Daemon  # noqa: E402
 from harness.model import Graph  # noqa: E402
 from harness.records import read_file, to_send  # noqa: E402
+from stalls import Stalls  # noqa: E402
 
 KafkaError = kafka_wire.KafkaError
 DIRECTORY = os.path.join(ROOT, "build", "tests", "faults")
@@ -55,6 +56,7 @@ class Field(Place):
         self.broker, self.cluster, self.dice = cluster, cluster, dice
         self.proxy = cluster.proxy if cluster else None
         self.subjects, self.observers = [], []
+        self.stalls = Stalls()
         self.effects = {}
         self.figures = {}
         # What the run does that explains an end of a process with 4, or with 7 because a loop stood still.
@@ -203,6 +205,7 @@ class Field(Place):
             time.sleep(0.2)
 
     def close(self):
+        self.stalls.close()
         for subject in self.subjects:
             subject.close()
         for name, _, _ in self.observers:
@@ -230,11 +233,12 @@ class Onlooker(Sampler):
     offset that really went back is still back then."""
 
     GRACE_SECONDS = 3
+    BLIND_SECONDS = 1.5
 
     def run(self):
         # A single broker has nobody to move to.
         self.grace = self.GRACE_SECONDS if self.bench.cluster.count > 1 else 0
-        self.since, self.before = 0.0, None
+        self.since, self.before, self.looked = 0.0, None, 0.0
         with open(os.path.join(self.bench.directory, "offsets.log"), "w") as log:
             while not self.ending.wait(self.every):
                 try:
@@ -245,10 +249,12 @@ class Onlooker(Sampler):
     def look(self, log):
         named = {self.coordinator(node) for node in self.bench.cluster.nodes if node.process}
         now = time.monotonic()
-        if named != self.before or len(named) != 1:
+        # What happened while nobody looked, because the machine stood still, is not known.
+        if named != self.before or len(named) != 1 or now - self.looked > self.BLIND_SECONDS:
             self.before, self.since = named, now
             if len(named) != 1:
                 return
+        self.looked = now
         ((host, port),) = named
         with kafka_wire.Cluster(f"{host}:{port}", timeout=2.0) as wire:
             found = wire.committed(self.group)
@@ -269,7 +275,9 @@ class Subject:
 
     def __init__(self, name):
         self.name, self.process, self.starts = name, None, 0
+        self.log_begin = 0  # where in the log the process begins, where that can be told
         self.codes = []
+        self.shot = None  # the process that was killed last, which may not be gone yet
         self.kills = self.stops = 0  # that the rig has sent
         # {batch: (how often it recovered, seconds of all of that)}, of those that were looked at
         self.recovered = {}
@@ -299,19 +307,22 @@ class Subject:
 
     @property
     def pid(self):
+        """Of the process that runs; None: there is none, or it has been killed and is about to be gone."""
         process = self.process
-        return process.pid if process is not None and process.poll() is None else None
+        runs = process is not None and process is not self.shot and process.poll() is None
+        return process.pid if runs else None
 
     def kill(self, only=None):
         """SIGKILL, for the process `only` where one is named; true when it had effect."""
-        pid = self.pid
-        if pid is None or (only is not None and pid != only):
+        process, pid = self.process, self.pid
+        if pid is None or process.pid != pid or (only is not None and pid != only):
             return False
         self.kills += 1
         try:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             return False
+        self.shot = process
         return True
 
     def send(self, number):
@@ -329,10 +340,6 @@ class Subject:
         found = {code: self.codes.count(code) for code in self.codes if code < 0 and code != -signal.SIGKILL}
         killed = self.codes.count(-signal.SIGKILL)
         return {**found, **({-signal.SIGKILL: killed} if killed > self.kills else {})}
-
-    def said(self):
-        """What the process that runs has said so far; "" where that cannot be told."""
-        return ""
 
     def leave(self):
         """Gone until `start_again`; killed, so that its session has to run out."""
@@ -421,7 +428,6 @@ class Millrace(Subject):
         changes.setdefault("kafka", {}).setdefault("static", True)
         self.daemon = field.daemon(graph, name, start=False, **changes)
         self.switches = dict(switches or {})
-        self.log_begin = 0
 
     def spawn(self):
         self.log_begin = os.path.getsize(self.daemon.log) if os.path.exists(self.daemon.log) else 0
@@ -439,14 +445,17 @@ class Millrace(Subject):
         self.starts += 1
 
     def said(self):
-        with open(self.daemon.log, "rb") as file:
-            file.seek(self.log_begin)
-            return file.read().decode(errors="replace")
+        """What the process that runs has said so far."""
+        return self.said_from(self.log_begin)
 
-    def reloads(self):
-        """How many reloads have come to their end, all its processes together."""
-        log = self.daemon.log_text()
-        return log.count(" reload: reloaded: ") + log.count(" reload: unchanged: ")
+    def said_from(self, place, end=None):
+        """What its processes have said between two places of the log."""
+        with open(self.daemon.log, "rb") as file:
+            file.seek(place)
+            return file.read(-1 if end is None else end - place).decode(errors="replace")
+
+    def log_end(self):
+        return os.path.getsize(self.daemon.log)
 
     def wait_up(self):
         """Until it has begun to live: before that a signal ends it as it ends any program."""

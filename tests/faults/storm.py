@@ -24,11 +24,14 @@ from kproxy import FORWARD, SWALLOWED
 from rig import NoEffect
 
 REACH_SECONDS = 45
-TRIES = 6
+# A point that waits for a frame is tried six times in this time, one that is over in a moment some dozens of times.
+TRYING_SECONDS = 6 * REACH_SECONDS
 # A transaction whose end is on its way when its process is killed has ended by then.
 UNDER_WAY_SECONDS = 0.5
-# A new configuration is read, checked and taken within some tens of milliseconds.
-RELOAD_SECONDS = 0.15
+WENT_ON, RELOADED = " goes on with version ", " reload: reloaded: "  # what a process says of a worker, and at the end
+# A file is read when it has been left alone for so long; then it is checked, and taken by each worker after its batch.
+RELOAD_QUIET_SECONDS = 0.2
+RELOAD_SECONDS = 0.2
 
 
 class Storm:
@@ -91,13 +94,15 @@ class Storm:
     # --- kills ---
 
     def kill_at(self, point, victim):
-        for attempt in range(TRIES):
-            self.hurry = 1 / (1 + attempt)
+        end = time.monotonic() + TRYING_SECONDS
+        self.hurry = 1
+        while time.monotonic() < end:
             # The kill before this one may have been a moment ago.
             self.field.until(lambda: victim.pid, 30, f"start of {victim.name}")
             if POINTS[point](self, victim):
                 self.field.count(point)
                 return
+            self.hurry *= 0.8
         raise NoEffect(f"{point} was never reached by {victim.name}, whose processes ended with {victim.codes[-5:]}")
 
     def at_frame(self, victim, on, api, forward, after=0.0, skip=0, match=None):
@@ -136,9 +141,12 @@ class Storm:
         """Before it has said a word, which it does as soon as the configuration is read."""
 
         def again():
-            pid = victim.pid
+            pid, begin = victim.pid, victim.log_begin
             time.sleep(self.dice.random() * 0.012 * self.hurry)
-            return not victim.said() and victim.kill(pid)
+            if not victim.kill(pid):
+                return False
+            self.field.until(lambda: victim.pid, 30, f"start of {victim.name}")
+            return victim.log_begin == begin
 
         return self.at_restart(victim, again)
 
@@ -171,16 +179,32 @@ class Storm:
         return victim.kill(pid)
 
     def reloading(self, victim):
-        """While it takes its file anew; the file then says the same in other words."""
+        """While it takes its file anew, which then says the same in other words: at some moment after the file was left
+        alone, or as soon as a first worker has gone on with the new version."""
         pid = victim.pid
         if pid is None:
             return False
         victim.wait_up()
-        before = victim.reloads()
+        place = victim.log_end()
         victim.reload()
-        time.sleep(self.dice.random() * RELOAD_SECONDS * self.hurry)
-        # Nothing more is said by one that is dead: if it says that the reload was over, it was.
-        return victim.reloads() == before and victim.kill(pid) and victim.reloads() == before
+        if self.dice.random() < 0.5:
+            time.sleep(RELOAD_QUIET_SECONDS + self.dice.random() * RELOAD_SECONDS * self.hurry)
+        else:
+            self.until_said(victim, place, WENT_ON)
+        if not victim.kill(pid):
+            return False
+        self.field.until(lambda: victim.pid, 30, f"start of {victim.name}")
+        # What the killed process said last: if it told that the reload was over, it was.
+        said = victim.said_from(place, victim.log_begin)
+        if RELOADED in said:
+            return False
+        self.field.count(f"reload that {said.count(WENT_ON)} workers had taken")
+        return True
+
+    def until_said(self, victim, place, words, seconds=3):
+        end = time.monotonic() + seconds
+        while words not in victim.said_from(place) and time.monotonic() < end:
+            time.sleep(0.001)
 
     def rebalanced(self, victim):
         """A member comes or goes; the victim is killed while the group is made anew."""

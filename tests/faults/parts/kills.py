@@ -58,7 +58,7 @@ def make_point(point):
         world.finish()
 
     run.__doc__ = f"Five SIGKILLs at {point}"
-    part(f"kill-{point.split()[0]}")(run)
+    part(f"kill-{point.split()[0].lower()}")(run)
 
 
 for each in POINTS:

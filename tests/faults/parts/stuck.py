@@ -1,6 +1,5 @@
 """Stops while something is stuck: the process ends within its time-out whatever happens, and nothing is lost."""
 
-import os
 import time
 
 from frames import END_TXN, INIT_PRODUCER_ID, JOIN_GROUP
@@ -9,19 +8,19 @@ from rig import Millrace, part
 from world import World
 
 TIMEOUT = 5
-# What is asked, and what is granted to a machine that has more to do than it has processors for, twice over.
-SLACK, SLACK_WHEN_BUSY = 1.0, 3.0
+SLACK = 1.0
+SLACK_FROM_CAUSE = 3.0  # the records that are the cause have to be written and read first
 FINISHED, CUT = 0, 6
 
 
 def stop_and_time(field, member, codes):
     member.restarting = False
     ended_before = len(member.codes)
-    begun = time.monotonic()
+    begun, stalled = time.monotonic(), field.stalls.total
     member.ask_to_stop()
     while member.pid is not None and time.monotonic() - begun < TIMEOUT + 20:
         time.sleep(0.005)
-    took = time.monotonic() - begun
+    took = time.monotonic() - begun - (field.stalls.total - stalled)
     end = time.monotonic() + 2
     while len(member.codes) == ended_before and time.monotonic() < end:
         time.sleep(0.01)
@@ -29,8 +28,7 @@ def stop_and_time(field, member, codes):
     field.count("stuck stop")
     field.figure("stuck stop", took)
     field.note(f"ended with {code} after {took:.2f} s")
-    busy = os.getloadavg()[0] > 2 * os.cpu_count()
-    assert took <= TIMEOUT + (SLACK_WHEN_BUSY if busy else SLACK), f"the stop took {took:.2f} s, exit code {code}"
+    assert took <= TIMEOUT + SLACK, f"the stop took {took:.2f} s, exit code {code}"
     assert code in codes, f"the exit code is {code} after {took:.2f} s, not one of {codes}"
 
 
@@ -186,19 +184,21 @@ def cause_is_kept(field):
         caught.append(frame)
         return False
 
-    field.proxy.rule(never, on="answer", api=END_TXN)
+    # Asked again, and begun anew, it stays stuck.
+    rule = field.proxy.rule(never, on="answer", api=[END_TXN, INIT_PRODUCER_ID], times=None)
     field.fill(source, 1, 0, "held")
     field.until(lambda: caught, 30, "commit to be stuck at")
-    begun = time.monotonic()
+    begun, stalled = time.monotonic(), field.stalls.total
     bad = [to_send(source, b"{broken", None, partition, (("id", b"bad-%d" % partition),)) for partition in (0, 1)]
     field.produce(bad)
     field.until(lambda: member.codes, TIMEOUT + 20, "end of the process")
-    took = time.monotonic() - begun
+    took = time.monotonic() - begun - (field.stalls.total - stalled)
+    field.proxy.unrule(rule)
     field.figure("end of a process whose commit is stuck", took)
     field.count("stuck stop")
     last = member.daemon.log_text().splitlines()[-1]
     assert ("did not end in time" in last or "cut short" in last) and "exit code 8;" in last, last
-    assert took <= TIMEOUT + SLACK_WHEN_BUSY, f"the end took {took:.2f} s"
+    assert took <= TIMEOUT + SLACK_FROM_CAUSE, f"the end took {took:.2f} s"
     member.start_again()
     field.until(lambda: len(member.codes) == 2, 60, "end of the next process at the same record")
     assert member.codes == [8, 8], f"the process ended with {member.codes}"

@@ -16,11 +16,11 @@ REPETITIONS = 20
 
 
 def judge_each(field, limit, what):
-    """It happened, and each time is held to the slack."""
+    """It happened, and each time is held to the slack. Any of them may hold the longest stall of the machine."""
     seconds = field.figures.get(what)
     if not seconds:
         raise NoEffect(f"{what} was not measured")
-    if max(seconds) > SLACK * limit:
+    if max(seconds) > SLACK * limit + field.stalls.longest:
         raise AssertionError(f"{what}: {max(seconds):.1f} s, promised are {limit} s on a machine that is not busy")
 
 

@@ -15,7 +15,8 @@ RULE_OFF = {"MILLRACE_TEST_OUTCOME_RULE": "off"}
 
 
 def copier(field, graph, name, rule=True, ring=4):
-    words = {"batch": BATCH, "instance": "a", "ring": ring}
+    # No schedule is about a session that runs out.
+    words = {"batch": BATCH, "instance": "a", "ring": ring, "session": 10_000}
     if not rule:
         words["broken"] = "no-outcome-rule"
     if name == "x3":
