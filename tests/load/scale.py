@@ -11,6 +11,7 @@ MIB = 1 << 20
 LIMIT_MIB = 256
 EVERY_SECONDS = 0.1
 WINDOW_SECONDS = 0.5
+WINDOWS_LEAST = 5
 # From the second quarter of a run to the last, as a part or in all: what the allocator keeps settles within the first,
 # or, in a run of ten seconds, nearly so. A queue without a bound grows by hundreds.
 GROWTH_MOST = 0.05
@@ -41,6 +42,9 @@ class Scale(threading.Thread):
                 log.write(f"{time.monotonic() - begun:.1f} {self.samples[-1] / MIB:.1f}\n")
 
     def finish(self):
+        deadline = time.monotonic() + 5
+        while len(self.samples) < 20 and self.is_alive() and time.monotonic() < deadline:
+            time.sleep(EVERY_SECONDS)
         self.ending.set()
         self.join(5)
         assert len(self.samples) >= 20, f"only {len(self.samples)} samples"
@@ -118,16 +122,16 @@ def race(one, other, records):
 
 def share_in_all(samples):
     """The records of the first in parts of those of the second."""
-    return samples[-1][1] / samples[-1][2]
+    return samples[-1][1] / max(1, samples[-1][2])
 
 
 def usual_share(samples):
     """The same of their usual pace: the median over windows from when both have begun, which a moment in which one of
-    them waited for its broker does not move."""
+    them waited for its broker does not move. 0: they were side by side for too short a time."""
     marks = [next((sample for sample in samples if min(sample[1:]) > 0), samples[-1])]
     for sample in samples:
         if sample[0] >= marks[-1][0] + WINDOW_SECONDS:
             marks.append(sample)
     paces = [[(b[i] - a[i]) / (b[0] - a[0]) for a, b in zip(marks, marks[1:])] for i in (1, 2)]
-    assert len(paces[0]) >= 5, f"too short to compare: {len(paces[0])} windows"
-    return statistics.median(paces[0]) / statistics.median(paces[1])
+    usual = [statistics.median(each) if len(each) >= WINDOWS_LEAST else 0 for each in paces]
+    return usual[0] / usual[1] if usual[1] > 0 else 0

@@ -74,8 +74,9 @@ inline EdgeSettings settings_for(const std::string& brokers) {
   settings.brokers = {brokers};
   settings.group = "p";
   settings.transactional_id_prefix = "p";
-  settings.times.socket_ms = 2000;
-  settings.times.message_ms = 3000;
+  settings.times.socket_ms = 10'000;
+  settings.times.message_ms = 15'000;
+  settings.times.transaction_ms = 20'000;
   settings.times.session_ms = 6000;
   settings.times.admin_request_ms = 300;
   settings.times.lag_ms = 100;

@@ -292,7 +292,7 @@ TEST_CASE("a stop does not wait for a file that stays locked", "[history]") {
   History history(quick_settings(), make_sqlite(path, kLong, kClock), kClock);
   history.start();
   history.add(row_of(1));
-  CHECK(history.stop(200));
+  CHECK(history.stop(4'000));
   CHECK(history.status().batches_written == 0);
 }
 
@@ -333,7 +333,7 @@ TEST_CASE("a PostgreSQL that is not there, or says nothing, costs its limit", "[
   History history(quick_settings(), make_postgres(where, SqlLimits{3'600'000}, kClock), kClock);
   history.start();
   history.add(row_of(1));
-  CHECK(history.stop(400));
+  CHECK(history.stop(4'000));
   close(fd);
 }
 

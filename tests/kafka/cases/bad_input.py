@@ -148,6 +148,7 @@ def bad_records_by_policy(place):
     graph.destination("kept", "keeping", place.topic("kept"), 2)
     daemon = place.daemon(graph)
     place.drained(graph, 30, daemon)
+    daemon.wait(lambda: daemon.count("kept_records_total", node="keeping") == 100, 10, "100 kept records")
     metrics = daemon.metrics()
     metrics.balance()
     daemon.stop()

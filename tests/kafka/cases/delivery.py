@@ -265,8 +265,9 @@ def decorating_and_routing(place):
     graph.destination("odd", "odd", place.topic("odd"), 3)
     daemon = place.daemon(graph)
     place.drained(graph, 30, daemon)
+    unmatched = {"stage": "range"}
+    daemon.wait(lambda: daemon.count("stage_unmatched_records_total", **unmatched) == 300, 10, "300 unmatched records")
     daemon.metrics().balance()
-    assert daemon.metrics().sum("stage_unmatched_records_total", stage="range") == 300
     daemon.stop()
     place.judge(graph, least=1000)
 

@@ -35,11 +35,14 @@ def shared_by(place, count):
     time.sleep(1)
     place.unload(load, source, 5_500)
     place.drained(graph, 60, daemons[0])
+
+    def shares():
+        return sorted(daemon.count("partitions_assigned") for daemon in daemons)
+
+    place.until(lambda: sum(shares()) == 6 and shares()[-1] - shares()[0] <= 1, 40, lambda: f"even share: {shares()}")
     read = [daemon.metrics() for daemon in daemons]
     for metrics in read:
         metrics.balance()
-    assigned = sorted(metrics.sum("partitions_assigned") for metrics in read)
-    assert sum(assigned) == 6 and assigned[-1] - assigned[0] <= 1, assigned
     for daemon in daemons:
         daemon.stop()
     place.judge(graph, least=5000, samples=sampler.finish())

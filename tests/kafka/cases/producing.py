@@ -6,6 +6,7 @@ from harness.case import case
 from harness.records import to_send
 
 from .rates import PRODUCE, Proxied
+from .starting import UNHURRIED
 
 CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
 
@@ -114,7 +115,8 @@ def producer_of_a_pipeline(place):
         topic, *_ = place.create(**{"in": 1, "copy": 1, "dead": 1})
         producer = {"batch_size": "4KiB", "linger": "50ms", "queue": "1MiB", "retries": 0}
         # Without retries there is no idempotent producer: that takes a destination with fewer acks than all.
-        graph = place.graph(place.topic("dead"), kafka=brokers.kafka(), producer=producer, delivery="at_least_once")
+        kafka = {**brokers.kafka(), **UNHURRIED}
+        graph = place.graph(place.topic("dead"), kafka=kafka, producer=producer, delivery="at_least_once")
         graph.source("all", [topic], form="bytes", start="earliest")
         graph.destination("copy", "all", place.topic("copy"), 1, acks=1)
 

@@ -11,7 +11,7 @@ from harness.daemon import free_port
 from harness.records import to_send
 
 from .reloading import reload, write
-from .starting import copy_graph, numbered
+from .starting import UNHURRIED, copy_graph, numbered
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "faults"))
 
@@ -72,13 +72,15 @@ def rate_after_an_outage(place):
         place.produce(numbered(topic, 500, 520))
         daemon.wait(lambda: not daemon.ready(), 40, "/readyz with the outage")
         place.produce(numbered(topic, 520, 6000))
+        # Of half a second; of more where a commit was seen to take so long that batches must be longer.
+        bound = 300 * max(0.5, 2 * daemon.count("commit_fixed_seconds"))
         brokers.proxy.heal()
         healed = time.time() * 1000
         place.drained(graph, 60, daemon)
         after = [row["received"] for row in reversed(batches(daemon)) if row["started_ms"] >= healed]
         place.note(f"batches after the outage: {after[:8]}")
-        # 300 a second for half a second; and every batch that shows more is possible may lead to four times as much.
-        assert after and after[0] <= 150, after
+        # And every batch that shows more is possible may lead to four times as much.
+        assert after and after[0] <= bound < 1000, (after, bound)
         assert max(after) > 300, after
         daemon.metrics().balance()
         daemon.stop()
@@ -90,7 +92,8 @@ def rate_with_a_slow_broker(place):
     """Produce requests that wait make the workers saturated, not late: less is read, nothing fails; then all is free"""
     with Proxied(place) as brokers:
         topic, *_ = place.create(**{"in": 2, "copy": 2, "dead": 1})
-        top = {"kafka": brokers.kafka(), "workers": 1, "interval": "500ms", "rate": {"initial": "200/s"}}
+        kafka = {**brokers.kafka(), **UNHURRIED}
+        top = {"kafka": kafka, "workers": 1, "interval": "500ms", "rate": {"initial": "200/s"}}
         graph = copy_graph(place, [topic], top={**top, "producer": {"batch_size": "16KiB"}})
         slow = brokers.proxy.rule(delay(0.1), api=PRODUCE, times=None)
         load = place.load(topic, 700, pad=400)

@@ -13,6 +13,7 @@ from collections import defaultdict
 from harness.case import case
 from harness.records import to_send
 
+from .starting import UNHURRIED
 
 
 def put(path, text):
@@ -197,6 +198,7 @@ def wrong_files_are_refused(place):
     """Wrong, half, missing files, unknown topics: refused by name, counted, and the pipeline does not notice"""
     source, *_ = place.create(**{"in": 2, "a": 2, "b": 2, "c": 2, "dead": 1})
     wanted = document(place, 1, "b")
+    wanted["kafka"] = {**wanted["kafka"], **UNHURRIED}
     daemon = place.daemon(Plain(wanted))
     load = place.load(source, 1000, pad=40)
     daemon.wait(lambda: daemon.count("destination_records_total") > 200, 30, "records")

@@ -6,6 +6,14 @@ import time
 from harness.case import case
 from harness.records import to_send
 
+# For cases in which no commit may fail: not even where the machine stands still for as long as these usually are.
+UNHURRIED = {
+    "socket_timeout": "15s",
+    "message_timeout": "20s",
+    "commit_deadline": "20s",
+    "transaction_timeout": "30s",
+}
+
 
 def numbered(topic, first, last, partition=-1, **more):
     return [

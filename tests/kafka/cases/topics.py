@@ -79,7 +79,7 @@ def topics_measured(place):
     assert hot["partition"] == spread["largest_partition"] and hot["seen"]["topic"] == topic, spread
 
     load = place.load(topic, 500)
-    code, text = command(place, daemon, "topics", "--measured", "--over", "4s")
+    code, text = command(place, daemon, "topics", "--measured", "--over", "12s")
     place.unload(load)
     assert code == 0, text
     assert lines_with(text, f"{copy} (destination `copy`)", "suggested: 2 partitions"), text

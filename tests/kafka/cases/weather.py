@@ -111,18 +111,17 @@ class Manager:
         return {"NOTIFY_SOCKET": os.path.abspath(self.path), "WATCHDOG_USEC": str(WATCHDOG_S * 1_000_000)}
 
     def longest_silence(self, seconds):
-        """The longest time without WATCHDOG=1 within so many seconds from now."""
-        begun = last = time.monotonic()
-        longest = 0
+        """The longest time without WATCHDOG=1 within so many seconds from now. Counted in turns, so that a machine that
+        stands still is one of them."""
+        begun = time.monotonic()
+        silent = longest = 0.0
         while time.monotonic() - begun < seconds:
             try:
-                if b"WATCHDOG=1" not in self.socket.recv(4096):
-                    continue
+                if b"WATCHDOG=1" in self.socket.recv(4096):
+                    silent = 0.0
             except socket.timeout:
-                pass
-            else:
-                last = time.monotonic()
-            longest = max(longest, time.monotonic() - last)
+                silent += self.socket.gettimeout()
+            longest = max(longest, silent)
         return longest
 
 

@@ -8,6 +8,7 @@ from .broker import ROOT, Broker, kafka_wire
 from .checker import Checker
 from .daemon import Daemon
 from .model import Graph
+from .patience import Patience
 
 CASES = []
 
@@ -119,11 +120,11 @@ class Place:
     # --- waiting ---
 
     def until(self, condition, seconds, what, daemon=None):
-        begun = time.monotonic()
+        begun, patience = time.monotonic(), Patience(seconds)
         while not condition():
             if daemon:
                 daemon.must_run()
-            if time.monotonic() - begun > seconds:
+            if patience.over():
                 tail = daemon.tail() if daemon else ""
                 raise AssertionError(f"no {what() if callable(what) else what} within {seconds} s\n{tail}")
             time.sleep(0.02)

@@ -11,6 +11,8 @@ import urllib.request
 
 import yaml
 
+from .patience import Patience
+
 
 class Dumper(yaml.SafeDumper):
     """Block scalars for expressions, no anchors: the daemon's reader refuses those."""
@@ -77,7 +79,7 @@ class Daemon:
 
     # --- what it says of itself ---
 
-    def get(self, path, timeout=3.0, headers=None):
+    def get(self, path, timeout=10.0, headers=None):
         """(status, text); (0, reason) while nothing answers."""
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers=headers or {})
         try:
@@ -127,12 +129,12 @@ class Daemon:
 
     def wait(self, condition, seconds, what):
         """Waits for a condition while the daemon runs; returns the seconds that it took."""
-        begun = time.monotonic()
+        begun, patience = time.monotonic(), Patience(seconds)
         while True:
             if condition():
                 return time.monotonic() - begun
             self.must_run()
-            if time.monotonic() - begun > seconds:
+            if patience.over():
                 raise AssertionError(f"no {what} within {seconds} s\n{self.tail()}")
             time.sleep(0.02)
 

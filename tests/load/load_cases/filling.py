@@ -57,8 +57,6 @@ def big_records(place, count):
     place.drained(graph, 400, daemon)
     took = time.monotonic() - begun
     settled(daemon, count)
-    while len(scale.samples) < 20:
-        time.sleep(0.2)
     scale.finish()
     dead = daemon.count("dead_records_total")
     daemon.stop()

@@ -15,11 +15,12 @@ from .entering import mutual
 
 
 def flows(place, guest, daemon, first, count=200):
+    # A consumer that was refused may be made anew once a minute.
     place.produce(numbered(guest.topic, first, first + count))
-    return place.drained(guest.graph, 60, daemon)
+    return place.drained(guest.graph, 150, daemon)
 
 
-@case(seconds=120)
+@case(seconds=240)
 def password_renewed(place):
     """A new password on the brokers and in the file, then every connection cut: it goes on with the new one"""
     guest = Guest(place).by_password("RELAYED")
@@ -33,7 +34,7 @@ def password_renewed(place):
     guest.finish(daemon, 400)
 
 
-@case(seconds=60)
+@case(seconds=180)
 def brokers_certificate_renewed(place):
     """The broker has a new certificate of the same authority, every connection is cut: nobody notices"""
     guest = Guest(place).by_password("RELAYED")
@@ -52,7 +53,7 @@ def shown_at(port):
     return ssl.get_server_certificate(("127.0.0.1", port))
 
 
-@case(seconds=120)
+@case(seconds=240)
 def certificates_renewed(place):
     """Authority and certificates replaced on both sides, all connections cut: it goes on with the new ones"""
     guest = Guest(place)
@@ -87,7 +88,7 @@ def certificates_renewed(place):
     assert place.broker.relays["CUTTABLE"].cut() > 0
     place.produce(numbered(guest.topic, 200, 400))
     daemon.wait(lambda: said(daemon, "certificate"), 30, "/readyz with the certificate")
-    place.note(f"flows {place.drained(guest.graph, 90, daemon):.1f} s after")
+    place.note(f"flows {place.drained(guest.graph, 150, daemon):.1f} s after")
     guest.finish(daemon, 400)
 
 
