@@ -20,14 +20,15 @@ def stop_and_time(field, member, codes):
     member.ask_to_stop()
     while member.pid is not None and time.monotonic() - begun < TIMEOUT + 20:
         time.sleep(0.005)
-    took = time.monotonic() - begun - (field.stalls.total - stalled)
+    stalled = field.stalls.total - stalled
+    took = time.monotonic() - begun - stalled
     end = time.monotonic() + 2
     while len(member.codes) == ended_before and time.monotonic() < end:
         time.sleep(0.01)
     code = member.codes[-1] if len(member.codes) > ended_before else None
     field.count("stuck stop")
     field.figure("stuck stop", took)
-    field.note(f"ended with {code} after {took:.2f} s")
+    field.note(f"ended with {code} after {took:.2f} s and {stalled:.2f} s of stalls")
     assert took <= TIMEOUT + SLACK, f"the stop took {took:.2f} s, exit code {code}"
     assert code in codes, f"the exit code is {code} after {took:.2f} s, not one of {codes}"
 
