@@ -25,7 +25,6 @@ from harness.checker import Checker  # noqa: E402
 from harness.daemon import Daemon  # noqa: E402
 from harness.model import Graph  # noqa: E402
 from harness.records import read_file, to_send  # noqa: E402
-from stalls import Stalls  # noqa: E402
 
 KafkaError = kafka_wire.KafkaError
 DIRECTORY = os.path.join(ROOT, "build", "tests", "faults")
@@ -56,7 +55,6 @@ class Field(Place):
         self.broker, self.cluster, self.dice = cluster, cluster, dice
         self.proxy = cluster.proxy if cluster else None
         self.subjects, self.observers = [], []
-        self.stalls = Stalls()
         self.effects = {}
         self.figures = {}
         # What the run does that explains an end of a process with 4, or with 7 because a loop stood still.
@@ -205,7 +203,6 @@ class Field(Place):
             time.sleep(0.2)
 
     def close(self):
-        self.stalls.close()
         for subject in self.subjects:
             subject.close()
         for name, _, _ in self.observers:

@@ -16,19 +16,18 @@ FINISHED, CUT = 0, 6
 def stop_and_time(field, member, codes):
     member.restarting = False
     ended_before = len(member.codes)
-    begun, stalled = time.monotonic(), field.stalls.total
+    watch = field.stopwatch()
     member.ask_to_stop()
-    while member.pid is not None and time.monotonic() - begun < TIMEOUT + 20:
+    while member.pid is not None and watch.seconds() < TIMEOUT + 20:
         time.sleep(0.005)
-    stalled = field.stalls.total - stalled
-    took = time.monotonic() - begun - stalled
+    took = watch.seconds()
     end = time.monotonic() + 2
     while len(member.codes) == ended_before and time.monotonic() < end:
         time.sleep(0.01)
     code = member.codes[-1] if len(member.codes) > ended_before else None
     field.count("stuck stop")
     field.figure("stuck stop", took)
-    field.note(f"ended with {code} after {took:.2f} s and {stalled:.2f} s of stalls")
+    field.note(f"ended with {code} after {took:.2f} s and {watch.stalled():.2f} s of stalls")
     assert took <= TIMEOUT + SLACK, f"the stop took {took:.2f} s, exit code {code}"
     assert code in codes, f"the exit code is {code} after {took:.2f} s, not one of {codes}"
 
@@ -189,11 +188,11 @@ def cause_is_kept(field):
     rule = field.proxy.rule(never, on="answer", api=[END_TXN, INIT_PRODUCER_ID], times=None)
     field.fill(source, 1, 0, "held")
     field.until(lambda: caught, 30, "commit to be stuck at")
-    begun, stalled = time.monotonic(), field.stalls.total
+    watch = field.stopwatch()
     bad = [to_send(source, b"{broken", None, partition, (("id", b"bad-%d" % partition),)) for partition in (0, 1)]
     field.produce(bad)
     field.until(lambda: member.codes, TIMEOUT + 20, "end of the process")
-    took = time.monotonic() - begun - (field.stalls.total - stalled)
+    took = watch.seconds()
     field.proxy.unrule(rule)
     field.figure("end of a process whose commit is stuck", took)
     field.count("stuck stop")

@@ -9,6 +9,7 @@ from .checker import Checker
 from .daemon import Daemon
 from .model import Graph
 from .patience import Patience
+from .stalls import Stalls, Stopwatch
 
 CASES = []
 
@@ -43,6 +44,10 @@ class Place:
         self.tool = rig.tool
         self.daemons, self.brokers, self.notes, self.loads = [], [], [], []
         self.pipelines = 0
+        self.stalls = Stalls()
+
+    def stopwatch(self):
+        return Stopwatch(self.stalls)
 
     # --- brokers and topics ---
 
@@ -214,6 +219,7 @@ class Place:
         self.notes.append(text)
 
     def close(self):
+        self.stalls.close()
         for daemon in self.daemons:
             daemon.kill()
         for name in list(self.loads):

@@ -29,3 +29,16 @@ class Stalls(threading.Thread):
     def close(self):
         self.ending.set()
         self.join(5)
+
+
+class Stopwatch:
+    """Seconds since it was made, without those for which the machine stood still."""
+
+    def __init__(self, stalls):
+        self.stalls, self.begun, self.before = stalls, time.monotonic(), stalls.total
+
+    def stalled(self):
+        return self.stalls.total - self.before
+
+    def seconds(self):
+        return time.monotonic() - self.begun - self.stalled()
